@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MPL-2.0
+#
+# Dependencies.cmake - Debian 12 packages (deploy/install-deps installs them). Their headers are
+# SYSTEM for the compiler. Only the module named behind a library may include its headers.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(DPDK REQUIRED IMPORTED_TARGET libdpdk>=22.11)       # dataplane, bench
+pkg_check_modules(HYPERSCAN REQUIRED IMPORTED_TARGET libhs>=5.4)      # matcher
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)          # matcher
+pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)   # core
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)           # core, control, dataplane, bench
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)          # core, stats, matcher
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)          # core: HMAC of framed records
+find_program(PROTOC_C protoc-c REQUIRED)
+if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)
+  pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+  pkg_check_modules(PCAP REQUIRED IMPORTED_TARGET libpcap)            # tests
+endif()

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * frame.h - Heka's stream framing: 0x1E, header length, header, 0x1F, message.
+ *
+ * Place:   outputs with use_framing write, HekaFramingSplitter, tools and the disk queue read.
+ *          Bytes: docs/formats/message.md.
+ * Threads: no state outside the caller's.
+ * Failure: frame_scan() says what it skipped and why; nothing is lost silently.
+ */
+#ifndef CORE_FRAME_H
+#define CORE_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/message.h"
+
+enum {
+    FRAME_RECORD_SEPARATOR = 0x1E,
+    FRAME_UNIT_SEPARATOR = 0x1F,
+    FRAME_HEADER_MAX = 255,
+    FRAME_OVERHEAD_MAX = FRAME_HEADER_MAX + 3
+};
+
+enum frame_hash { FRAME_MD5 = 0, FRAME_SHA1 = 1 };
+
+struct frame_signer { /* for signing: borrowed until the call returns */
+    const char *name;
+    uint32_t version;
+    enum frame_hash hash;
+    const void *key;
+    size_t key_size;
+};
+
+/* Size of the framed record, or -EMSGSIZE when message_size > message_max or the header would be
+ * longer than 255, or -ENOSPC. `signer` may be NULL. */
+int64_t frame_write(void *buffer, size_t capacity, const void *message, size_t message_size,
+                    size_t message_max, const struct frame_signer *signer);
+
+enum frame_status {
+    FRAME_OK,      /* `frame` is filled; `consumed` ends behind it */
+    FRAME_MORE,    /* `consumed` bytes can go; the rest is the start of a frame */
+    FRAME_GARBAGE, /* `consumed` bytes were not a frame */
+    FRAME_BAD_HEADER,
+    FRAME_TOO_LARGE
+};
+
+struct frame {
+    const uint8_t *message; /* borrowed from the scanned buffer */
+    uint32_t message_size;
+    bool has_hmac;
+    enum frame_hash hash;
+    struct msg_slice signer; /* len 0 when there is none */
+    uint32_t key_version;
+    const uint8_t *hmac;
+    uint32_t hmac_size;
+};
+
+/* Finds the next frame at or after `bytes`. *consumed is always set; call again behind it. */
+enum frame_status frame_scan(const void *bytes, size_t size, size_t message_max,
+                             struct frame *frame, size_t *consumed);
+
+/* True when the frame's HMAC is that of its message under `key` (constant time). A header that
+ * names a signer without an HMAC is never authentic. */
+bool frame_authentic(const struct frame *frame, const void *key, size_t key_size);
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "core/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/check.h"
+#include "core/clock.h"
+
+enum { PATH_SIZE = 512, MODE_READABLE = 0640, MODE_WRITABLE = 0660 };
+
+static size_t blocks_offset(void)
+{
+    return (sizeof(struct segment_header) + 63) & ~(size_t)63;
+}
+
+static size_t consumers_offset(unsigned lane_count)
+{
+    return blocks_offset() + lane_count * sizeof(struct counters_shared);
+}
+
+static size_t segment_size(unsigned lane_count, unsigned consumer_count)
+{
+    return consumers_offset(lane_count) +
+           (size_t)lane_count * consumer_count * sizeof(struct segment_consumer);
+}
+
+static size_t cursors_size(unsigned lane_count, unsigned consumer_count)
+{
+    size_t size = (size_t)lane_count * consumer_count * sizeof(struct lane_cursor);
+    return size > 0 ? size : sizeof(struct lane_cursor);
+}
+
+static void set_parts(struct segment *segment, void *base, unsigned lane_count)
+{
+    segment->header = base;
+    segment->blocks = (void *)((char *)base + blocks_offset());
+    segment->consumers = (void *)((char *)base + consumers_offset(lane_count));
+}
+
+/* Makes a file of `size` zero bytes, replacing what was there. Returns a file descriptor or -1. */
+static int make_file(const struct segment_config *config, const char *name, size_t size,
+                     mode_t mode, struct err *err)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/%s", config->dir, name);
+    unlink(path);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_add(err, "%s: cannot be made: %s", path, strerror(errno));
+    if (config->group != (gid_t)-1 && fchown(fd, (uid_t)-1, config->group) != 0)
+        goto fail;
+    if (fchmod(fd, mode) != 0)
+        goto fail;
+    /* Allocates, so that a full tmpfs is found now and not by SIGBUS later. */
+    int rc = posix_fallocate(fd, 0, (off_t)size);
+    if (rc != 0) {
+        errno = rc;
+        goto fail;
+    }
+    return fd;
+fail:
+    err_add(err, "%s: %zu bytes: %s", path, size, strerror(errno));
+    close(fd);
+    return -1;
+}
+
+static void *map_fd(int fd, size_t size, int protection)
+{
+    void *base = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+    return base == MAP_FAILED ? NULL : base;
+}
+
+/* Makes and maps one file; the descriptor is closed. */
+static void *make_mapped(const struct segment_config *config, const char *name, size_t size,
+                         mode_t mode, struct err *err)
+{
+    int fd = make_file(config, name, size, mode, err);
+    if (fd < 0)
+        return NULL;
+    void *base = map_fd(fd, size, PROT_READ | PROT_WRITE);
+    if (base == NULL)
+        err_add(err, "%s/%s: cannot be mapped: %s", config->dir, name, strerror(errno));
+    close(fd);
+    return base;
+}
+
+/* Takes the lock that says "a data plane lives here". */
+static int take_lock(const char *dir, struct err *err)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/lock", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_add(err, "%s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        err_add(err, "%s: another data plane is running with this run directory", dir);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int create_lanes(const struct segment_config *config, struct segment *segment,
+                        struct err *err)
+{
+    segment->lane_map_bytes = LANE_HEADER_BYTES + config->lane_bytes;
+    for (unsigned i = 0; i < config->lane_count; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "lane.%u", i);
+        segment->lanes[i] =
+            make_mapped(config, name, segment->lane_map_bytes, MODE_READABLE, err);
+        if (segment->lanes[i] == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+int segment_create(const struct segment_config *config, struct segment *segment, struct err *err)
+{
+    CHECK(config->lane_count >= 1 && config->lane_count <= SEGMENT_LANES_MAX);
+    CHECK(config->consumer_count <= RECORD_CONSUMERS_MAX);
+    *segment = (struct segment){.lock_fd = -1};
+    segment->lock_fd = take_lock(config->dir, err);
+    if (segment->lock_fd < 0)
+        return -1;
+    segment->segment_bytes = segment_size(config->lane_count, config->consumer_count);
+    segment->cursors_bytes = cursors_size(config->lane_count, config->consumer_count);
+    void *base = make_mapped(config, "segment", segment->segment_bytes, MODE_READABLE, err);
+    if (base == NULL)
+        goto fail;
+    set_parts(segment, base, config->lane_count);
+    segment->cursors =
+        make_mapped(config, "cursors", segment->cursors_bytes, MODE_WRITABLE, err);
+    if (segment->cursors == NULL || create_lanes(config, segment, err) != 0)
+        goto fail;
+    /* From here on only hekad's side writes it. */
+    if (mprotect(segment->cursors, segment->cursors_bytes, PROT_READ) != 0)
+        goto fail;
+    struct segment_header *header = segment->header;
+    header->version = SEGMENT_VERSION;
+    header->counter_count = COUNTER_COUNT;
+    header->lane_count = config->lane_count;
+    header->consumer_count = config->consumer_count;
+    header->lane_bytes = config->lane_bytes;
+    header->pid = (uint32_t)getpid();
+    header->generation = config->generation;
+    header->started_wall_ns = clock_wall_ns();
+    header->magic = SEGMENT_MAGIC;
+    atomic_store_explicit(&header->state, SEGMENT_STARTING, memory_order_relaxed);
+    return 0;
+fail:
+    segment_detach(segment);
+    return -1;
+}
+
+/* Maps a file of at least `size` bytes (0: its own size, put into *size). */
+static void *attach_file(const char *dir, const char *name, size_t *size, bool writable,
+                         struct err *err)
+{
+    char path[PATH_SIZE];
+    struct stat status;
+    void *base = NULL;
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        err_add(err, "%s: %s", path, strerror(errno));
+    } else if ((size_t)status.st_size < *size || status.st_size == 0) {
+        err_add(err, "%s: %lld bytes, expected %zu", path, (long long)status.st_size, *size);
+    } else {
+        if (*size == 0)
+            *size = (size_t)status.st_size;
+        base = map_fd(fd, *size, writable ? PROT_READ | PROT_WRITE : PROT_READ);
+        if (base == NULL)
+            err_add(err, "%s: cannot be mapped: %s", path, strerror(errno));
+    }
+    if (fd >= 0)
+        close(fd);
+    return base;
+}
+
+static int check_layout(const char *dir, const struct segment *segment, struct err *err)
+{
+    const struct segment_header *header = segment->header;
+    if (header->version != SEGMENT_VERSION || header->counter_count != COUNTER_COUNT)
+        return err_add(err, "%s/segment: version %u with %u counters, this program has %d with %d",
+                       dir, header->version, header->counter_count, SEGMENT_VERSION,
+                       COUNTER_COUNT);
+    if (header->lane_count < 1 || header->lane_count > SEGMENT_LANES_MAX ||
+        header->consumer_count > RECORD_CONSUMERS_MAX ||
+        segment->segment_bytes < segment_size(header->lane_count, header->consumer_count))
+        return err_add(err, "%s/segment: layout makes no sense", dir);
+    return 0;
+}
+
+static int attach_lanes(const char *dir, struct segment *segment, struct err *err)
+{
+    segment->lane_map_bytes = LANE_HEADER_BYTES + segment->header->lane_bytes;
+    for (unsigned i = 0; i < segment->header->lane_count; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "lane.%u", i);
+        segment->lanes[i] = attach_file(dir, name, &segment->lane_map_bytes, false, err);
+        if (segment->lanes[i] == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+int segment_attach(const char *dir, struct segment *segment, struct err *err)
+{
+    *segment = (struct segment){.lock_fd = -1};
+    void *base = attach_file(dir, "segment", &segment->segment_bytes, false, NULL);
+    if (base == NULL)
+        return -EAGAIN;
+    segment->header = base;
+    if (segment->segment_bytes < sizeof(struct segment_header) ||
+        segment->header->magic != SEGMENT_MAGIC ||
+        /* A pairs with the release store of SEGMENT_RUNNING in dataplane/main.c. */
+        atomic_load_explicit(&segment->header->state, memory_order_acquire) == SEGMENT_STARTING) {
+        segment_detach(segment);
+        return -EAGAIN;
+    }
+    if (check_layout(dir, segment, err) != 0)
+        goto fail;
+    set_parts(segment, base, segment->header->lane_count);
+    segment->cursors_bytes =
+        cursors_size(segment->header->lane_count, segment->header->consumer_count);
+    segment->cursors = attach_file(dir, "cursors", &segment->cursors_bytes, true, err);
+    if (segment->cursors == NULL || attach_lanes(dir, segment, err) != 0)
+        goto fail;
+    return 0;
+fail:
+    segment_detach(segment);
+    return -EPROTO;
+}
+
+void segment_detach(struct segment *segment)
+{
+    for (unsigned i = 0; i < SEGMENT_LANES_MAX; i++)
+        if (segment->lanes[i] != NULL)
+            munmap(segment->lanes[i], segment->lane_map_bytes);
+    if (segment->cursors != NULL)
+        munmap(segment->cursors, segment->cursors_bytes);
+    if (segment->header != NULL)
+        munmap(segment->header, segment->segment_bytes);
+    if (segment->lock_fd > 0) /* 0: a zeroed segment */
+        close(segment->lock_fd);
+    *segment = (struct segment){.lock_fd = -1};
+}
+
+bool segment_counters(const struct segment *segment, struct counters *sum)
+{
+    bool whole = true;
+    memset(sum, 0, sizeof(*sum));
+    for (unsigned i = 0; i < segment->header->lane_count; i++)
+        whole &= counters_read(&segment->blocks[i], sum);
+    return whole;
+}
