@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "stats/accum_timer.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RUN_HEAD = 2, CELLS_MIN = 1024, INSERTION_MAX = 24 };
+
+void accum_timers_fini(struct accum_timers *timers)
+{
+    free(timers->cells);
+    free(timers->sorted);
+    free(timers->scratch);
+    *timers = (struct accum_timers){0};
+}
+
+void accum_timers_clear(struct accum_timers *timers)
+{
+    timers->used = 0;
+}
+
+size_t accum_timers_bytes(const struct accum_timers *timers)
+{
+    return timers->capacity * sizeof(union accum_cell) +
+           timers->sorted_capacity * 2 * sizeof(double);
+}
+
+static size_t grown(size_t capacity, size_t need)
+{
+    capacity = capacity < CELLS_MIN ? CELLS_MIN : capacity;
+    while (capacity < need)
+        capacity *= 2;
+    return capacity;
+}
+
+static bool grow_cells(struct accum_timers *timers, size_t need)
+{
+    if (need <= timers->capacity)
+        return true;
+    size_t capacity = grown(timers->capacity, need);
+    union accum_cell *cells = realloc(timers->cells, capacity * sizeof(*cells));
+    if (cells == NULL)
+        return false;
+    timers->cells = cells;
+    timers->capacity = capacity;
+    return true;
+}
+
+static bool grow_sorted(struct accum_timers *timers, size_t need)
+{
+    if (need <= timers->sorted_capacity)
+        return true;
+    size_t capacity = grown(timers->sorted_capacity, need);
+    double *sorted = malloc(capacity * sizeof(*sorted));
+    double *scratch = malloc(capacity * sizeof(*scratch));
+    if (sorted == NULL || scratch == NULL) {
+        free(sorted);
+        free(scratch);
+        return false;
+    }
+    free(timers->sorted);
+    free(timers->scratch);
+    timers->sorted = sorted;
+    timers->scratch = scratch;
+    timers->sorted_capacity = capacity;
+    return true;
+}
+
+bool accum_timers_add(struct accum_timers *timers, uint64_t *run, uint64_t *total,
+                      const double *values, uint64_t count)
+{
+    if (!grow_cells(timers, timers->used + RUN_HEAD + count) ||
+        !grow_sorted(timers, *total + count))
+        return false;
+    union accum_cell *cell = timers->cells + timers->used;
+    cell[0].word = *run;
+    cell[1].word = count;
+    memcpy(cell + RUN_HEAD, values, count * sizeof(*values));
+    *run = timers->used + 1;
+    *total += count;
+    timers->used += RUN_HEAD + count;
+    return true;
+}
+
+/* ---- sorting: short runs by insertion, then merged by pairs ---- */
+
+static void insertion_sort(double *values, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        double value = values[i];
+        size_t at = i;
+        for (; at > 0 && values[at - 1] > value; at--)
+            values[at] = values[at - 1];
+        values[at] = value;
+    }
+}
+
+/* Merges from[0..middle) and from[middle..count) to `to`. */
+static void merge(const double *from, size_t middle, size_t count, double *to)
+{
+    size_t a = 0, b = middle;
+    while (a < middle && b < count) {
+        bool right = from[b] < from[a];
+        *to++ = right ? from[b] : from[a];
+        b += right;
+        a += !right;
+    }
+    memcpy(to, from + a, (middle - a) * sizeof(*to));
+    memcpy(to + (middle - a), from + b, (count - b) * sizeof(*to));
+}
+
+static size_t at_most(size_t value, size_t max)
+{
+    return value < max ? value : max;
+}
+
+/* The result is in timers->sorted. */
+static void sort_values(struct accum_timers *timers, size_t count)
+{
+    for (size_t at = 0; at < count; at += INSERTION_MAX)
+        insertion_sort(timers->sorted + at, at_most(INSERTION_MAX, count - at));
+    for (size_t width = INSERTION_MAX; width < count; width *= 2) {
+        for (size_t at = 0; at < count; at += 2 * width)
+            merge(timers->sorted + at, at_most(width, count - at), at_most(2 * width, count - at),
+                  timers->scratch + at);
+        double *swap = timers->sorted;
+        timers->sorted = timers->scratch;
+        timers->scratch = swap;
+    }
+}
+
+static double hold_finite(double value)
+{
+    return fmin(fmax(value, -DBL_MAX), DBL_MAX);
+}
+
+struct accum_timer_stats accum_timers_compute(struct accum_timers *timers, uint64_t run,
+                                              uint64_t total)
+{
+    struct accum_timer_stats stats = {.count = total};
+    size_t count = 0;
+    double sum = 0;
+    if (total == 0)
+        return stats;
+    while (run != 0) {
+        const union accum_cell *cell = &timers->cells[run - 1];
+        memcpy(timers->sorted + count, cell + RUN_HEAD, cell[1].word * sizeof(double));
+        count += cell[1].word;
+        run = cell[0].word;
+    }
+    sort_values(timers, count);
+    for (size_t i = 0; i < count; i++) { /* the scratch becomes the sums up to each value */
+        sum = hold_finite(sum + timers->sorted[i]);
+        timers->scratch[i] = sum;
+    }
+    stats.lower = timers->sorted[0];
+    stats.upper = timers->sorted[count - 1];
+    stats.sum = sum;
+    stats.mean = sum / (double)count;
+    return stats;
+}
+
+void accum_timers_percentile(const struct accum_timers *timers,
+                             const struct accum_timer_stats *stats, int64_t percent, double *mean,
+                             double *upper)
+{
+    double left_out = floor((100.0 - (double)percent) / 100.0 * (double)stats->count + 0.5);
+    uint64_t inside = stats->count - (uint64_t)left_out;
+    *mean = stats->lower;
+    *upper = stats->upper;
+    if (inside == 0)
+        return;
+    *mean = timers->scratch[inside - 1] / (double)inside;
+    *upper = timers->sorted[inside - 1];
+}

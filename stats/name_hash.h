@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * name_hash.h - hash and comparison of metric names, 32 bytes at a time and never a byte outside.
+ *
+ * Place:   stats/statsd.c hashes once; stats/shard.c and stats/accum.c compare.
+ * Threads: no state.
+ * Memory:  reads exactly name[0..len): the last block is a masked load of whole words plus the last
+ *          four bytes, so a name may end at the end of its buffer.
+ * Source:  the lane step is that of XXH3 (multiply the two halves of a keyed word, add the word), the
+ *          end is one 64 x 64 to 128-bit multiplication folded. Not keyed by a secret: who can
+ *          choose names can make them collide, and stats/shard.c bounds what that costs.
+ */
+#ifndef STATS_NAME_HASH_H
+#define STATS_NAME_HASH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX2__) && !defined(HEKA_STATS_PLAIN)
+#include <immintrin.h>
+#define NAME_HASH_AVX2 1
+#else
+#define NAME_HASH_AVX2 0
+#endif
+
+enum { NAME_BLOCK = 32 };
+
+#define NAME_KEY_0 UINT64_C(0x9e3779b97f4a7c15)
+#define NAME_KEY_1 UINT64_C(0xc2b2ae3d27d4eb4f)
+#define NAME_KEY_2 UINT64_C(0x165667b19e3779f9)
+#define NAME_KEY_3 UINT64_C(0xd6e8feb86659fd93)
+
+/* The last four bytes, so that the part behind the last whole word of 4 counts; all of a name that
+ * is shorter. */
+static inline uint32_t name_tail(const char *name, size_t len)
+{
+    uint32_t tail = 0;
+    if (len >= 4) {
+        memcpy(&tail, name + len - 4, 4);
+        return tail;
+    }
+    for (size_t i = 0; i < len; i++)
+        tail |= (uint32_t)(uint8_t)name[i] << (8 * i);
+    return tail;
+}
+
+static inline uint64_t name_finish(uint64_t sum, uint32_t tail, size_t len)
+{
+    unsigned __int128 product = (unsigned __int128)(sum ^ NAME_KEY_1) *
+                                (((uint64_t)tail << 32 | (uint32_t)len) ^ NAME_KEY_3);
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+#if NAME_HASH_AVX2
+
+static inline __m256i name_load(const char *name)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)name);
+}
+
+/* All bits of the first len / 4 words of 4 bytes. */
+static inline __m256i name_mask(size_t len)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(len / 4)),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+static inline __m256i name_load_part(const char *name, __m256i mask)
+{
+    return _mm256_maskload_epi32((const int *)(const void *)name, mask);
+}
+
+static inline __m256i name_step(__m256i sum, __m256i words)
+{
+    const __m256i keys = _mm256_setr_epi64x((int64_t)NAME_KEY_0, (int64_t)NAME_KEY_1,
+                                            (int64_t)NAME_KEY_2, (int64_t)NAME_KEY_3);
+    __m256i keyed = _mm256_xor_si256(words, keys);
+    __m256i product = _mm256_mul_epu32(keyed, _mm256_srli_epi64(keyed, 32));
+    /* The sum is turned by one word of 4 bytes, so that blocks do not commute. */
+    sum = _mm256_add_epi64(_mm256_shuffle_epi32(sum, 0xb1), words);
+    return _mm256_add_epi64(sum, product);
+}
+
+static inline uint64_t name_hash(const char *name, size_t len)
+{
+    __m256i sum = _mm256_setzero_si256();
+    size_t at = 0;
+    for (; len - at > NAME_BLOCK; at += NAME_BLOCK)
+        sum = name_step(sum, name_load(name + at));
+    sum = name_step(sum, name_load_part(name + at, name_mask(len - at)));
+    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    half = _mm_add_epi64(half, _mm_unpackhi_epi64(half, half));
+    return name_finish((uint64_t)_mm_cvtsi128_si64(half), name_tail(name, len), len);
+}
+
+/* Both sides are read up to `len` only. */
+static inline bool name_equal(const char *a, const char *b, size_t len)
+{
+    __m256i differ = _mm256_setzero_si256();
+    size_t at = 0;
+    for (; len - at > NAME_BLOCK; at += NAME_BLOCK)
+        differ = _mm256_or_si256(differ, _mm256_xor_si256(name_load(a + at), name_load(b + at)));
+    __m256i mask = name_mask(len - at);
+    __m256i last = _mm256_xor_si256(name_load_part(a + at, mask), name_load_part(b + at, mask));
+    differ = _mm256_or_si256(differ, last);
+    return _mm256_testz_si256(differ, differ) && name_tail(a, len) == name_tail(b, len);
+}
+
+#else
+
+static inline void name_step(uint64_t sums[4], const uint64_t words[4])
+{
+    static const uint64_t keys[4] = {NAME_KEY_0, NAME_KEY_1, NAME_KEY_2, NAME_KEY_3};
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t keyed = words[i] ^ keys[i];
+        uint64_t turned = sums[i] << 32 | sums[i] >> 32;
+        sums[i] = turned + words[i] + (keyed & UINT32_MAX) * (keyed >> 32);
+    }
+}
+
+static inline uint64_t name_hash(const char *name, size_t len)
+{
+    uint64_t sums[4] = {0};
+    uint64_t words[4] = {0};
+    size_t at = 0;
+    for (; len - at > NAME_BLOCK; at += NAME_BLOCK) {
+        memcpy(words, name + at, NAME_BLOCK);
+        name_step(sums, words);
+    }
+    memset(words, 0, sizeof(words));
+    memcpy(words, name + at, (len - at) & ~(size_t)3);
+    name_step(sums, words);
+    return name_finish(sums[0] + sums[1] + sums[2] + sums[3], name_tail(name, len), len);
+}
+
+static inline bool name_equal(const char *a, const char *b, size_t len)
+{
+    return memcmp(a, b, len) == 0;
+}
+
+#endif
+
+#endif
