@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "dataplane/appliance.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+
+#include "core/clock.h"
+
+enum { FRAGMENTS_MAX = 1024, FRAGMENT_TIMEOUT_S = 30 };
+
+/* ---- start ---- */
+
+static int check_lanes(const struct appliance_config *config, struct err *err)
+{
+    uint64_t lane_bytes = (uint64_t)config->map->lane_mbytes << 20;
+    if (lane_bytes / 4 < (uint64_t)config->plan->max_message_size + sizeof(struct record))
+        return err_add(err, "core map: lane_mbytes: found %u, a lane must hold four messages of "
+                       "max_message_size %lld", config->map->lane_mbytes,
+                       (long long)config->plan->max_message_size);
+    return 0;
+}
+
+static int make_segment(const struct appliance_config *config, struct appliance *appliance,
+                        struct err *err)
+{
+    struct segment_config segment = {
+        .dir = config->run_dir,
+        .lane_count = config->map->worker_count + 1,
+        .consumer_count = config->plan->consumer_count,
+        .lane_bytes = (uint64_t)config->map->lane_mbytes << 20,
+        .generation = (uint32_t)config->plan->generation,
+        .group = config->group,
+    };
+    return segment_create(&segment, &appliance->segment, err);
+}
+
+static int open_ports(struct appliance *appliance, struct err *err)
+{
+    for (unsigned i = 0; i < appliance->map->port_count; i++) {
+        appliance->port_count++;
+        if (port_open(appliance->map, i, &appliance->ports[i], err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int open_workers(const struct appliance_config *config, struct appliance *appliance,
+                        struct err *err)
+{
+    unsigned count = config->map->worker_count;
+    void *memory = NULL;
+    if (posix_memalign(&memory, 64, count * sizeof(struct worker)) != 0)
+        return err_add(err, "no memory for %u workers", count);
+    memset(memory, 0, count * sizeof(struct worker));
+    appliance->workers = memory;
+    appliance->worker_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct worker_config worker = {
+            .index = i,
+            .plan = config->plan,
+            .segment = &appliance->segment,
+            .idle_sleep = config->map->idle_sleep,
+            .seed = config->seed + i + 1,
+        };
+        if (worker_init(&appliance->workers[i], &worker, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static struct worker *worker_on_core(struct appliance *appliance, unsigned core)
+{
+    for (unsigned i = 0; i < appliance->worker_count; i++)
+        if (appliance->map->workers[i] == core)
+            return &appliance->workers[i];
+    return NULL;
+}
+
+static int add_queue(const struct appliance_config *config, struct appliance *appliance,
+                     unsigned port_index, unsigned queue_index, struct err *err)
+{
+    const struct core_map_port *wanted = &config->map->ports[port_index];
+    const struct core_map_queue *queue = &wanted->queues[queue_index];
+    const struct port *port = &appliance->ports[port_index];
+    struct worker *worker = worker_on_core(appliance, queue->core);
+    if (worker == NULL)
+        return err_add(err, "port '%s': queue %u is on core %u, which is no worker", wanted->name,
+                       queue->queue, queue->core);
+    struct packet_config packet = {
+        .port_id = port->port_id,
+        .queue_id = queue->queue,
+        .mac = port->mac,
+        .vlan = wanted->vlan,
+        .accept_any_mac = config->accept_any_mac,
+        .trust_rx_checksum = port->rx_checksum,
+        .checksum_unfinished = wanted->profile->checksum_unfinished,
+        .addresses = wanted->addresses,
+        .address_count = wanted->address_count,
+        .pool = port->pool,
+        .listeners = config->plan->table,
+        .fragments_max = FRAGMENTS_MAX,
+        .fragment_timeout_ns = FRAGMENT_TIMEOUT_S * CLOCK_NS_PER_S,
+        .counters = &worker->counters,
+    };
+    struct worker_queue *slot = &worker->queues[worker->queue_count];
+    *slot = (struct worker_queue){.port_id = port->port_id,
+                                  .queue_id = queue->queue,
+                                  .burst = (uint16_t)wanted->profile->burst};
+    if (packet_stage_new(&packet, &slot->stage, err) != 0)
+        return -1;
+    worker->queue_count++;
+    return 0;
+}
+
+static int add_queues(const struct appliance_config *config, struct appliance *appliance,
+                      struct err *err)
+{
+    for (unsigned port = 0; port < config->map->port_count; port++)
+        for (unsigned queue = 0; queue < config->map->ports[port].queue_count; queue++)
+            if (add_queue(config, appliance, port, queue, err) != 0)
+                return -1;
+    return 0;
+}
+
+static int open_housekeeping(const struct appliance_config *config, struct appliance *appliance,
+                             struct err *err)
+{
+    struct housekeeping_config housekeeping = {
+        .plan = config->plan,
+        .segment = &appliance->segment,
+        .workers = appliance->workers,
+        .worker_count = appliance->worker_count,
+        .ports = appliance->ports,
+        .port_count = appliance->port_count,
+        .now_ns = config->now_ns,
+        .seed = config->seed,
+    };
+    return housekeeping_init(&appliance->housekeeping, &housekeeping, err);
+}
+
+int appliance_open(const struct appliance_config *config, struct appliance *appliance,
+                   struct err *err)
+{
+    memset(appliance, 0, sizeof(*appliance));
+    appliance->map = config->map;
+    appliance->plan = config->plan;
+    if (check_lanes(config, err) != 0 || make_segment(config, appliance, err) != 0)
+        return -1;
+    if (eal_start(config->map, config->program, config->telemetry, err) != 0) {
+        segment_detach(&appliance->segment);
+        return -1;
+    }
+    if (open_ports(appliance, err) != 0 || open_workers(config, appliance, err) != 0 ||
+        add_queues(config, appliance, err) != 0 ||
+        open_housekeeping(config, appliance, err) != 0) {
+        appliance_close(appliance);
+        return -1;
+    }
+    return 0;
+}
+
+void appliance_close(struct appliance *appliance)
+{
+    housekeeping_fini(&appliance->housekeeping);
+    for (unsigned i = 0; i < appliance->worker_count; i++)
+        worker_fini(&appliance->workers[i]);
+    free(appliance->workers);
+    for (unsigned i = 0; i < appliance->port_count; i++)
+        if (appliance->ports[i].pool != NULL)
+            port_close(&appliance->ports[i]);
+    rte_eal_cleanup();
+    segment_detach(&appliance->segment);
+}
+
+/* ---- threads ---- */
+
+int appliance_launch(struct appliance *appliance, struct err *err)
+{
+    for (unsigned i = 0; i < appliance->worker_count; i++) {
+        int rc = rte_eal_remote_launch(worker_run, &appliance->workers[i], i + 1);
+        if (rc != 0) {
+            appliance_join(appliance);
+            return err_add(err, "worker %u does not start: %d", i, rc);
+        }
+    }
+    return 0;
+}
+
+void appliance_join(struct appliance *appliance)
+{
+    for (unsigned i = 0; i < appliance->worker_count; i++)
+        worker_stop(&appliance->workers[i]);
+    rte_eal_mp_wait_lcore();
+    for (unsigned i = 0; i < appliance->worker_count; i++)
+        worker_finish(&appliance->workers[i]);
+}
+
+/* ---- end ---- */
+
+static bool flush_until_idle(struct appliance *appliance, uint64_t now_ns,
+                             appliance_wait_fn wait, void *arg)
+{
+    for (;;) {
+        for (unsigned i = 0; i < appliance->worker_count; i++)
+            worker_hand_over(&appliance->workers[i]);
+        bool busy = housekeeping_step(&appliance->housekeeping, now_ns, clock_mono_ns());
+        if (!busy)
+            return true;
+        if (appliance->housekeeping.counters.values[COUNTER_FLUSH_WAITS] > 0 && !wait(arg))
+            return false;
+    }
+}
+
+void appliance_last_flush(struct appliance *appliance, uint64_t now_ns, appliance_wait_fn wait,
+                          void *arg)
+{
+    struct flusher *flusher = &appliance->housekeeping.flusher;
+    if (flush_until_idle(appliance, now_ns, wait, arg)) {
+        flush_all(flusher, now_ns);
+        flush_until_idle(appliance, now_ns, wait, arg);
+    }
+    flush_abandon(flusher);
+    for (unsigned i = 0; i < appliance->worker_count; i++)
+        worker_publish(&appliance->workers[i], clock_mono_ns());
+    housekeeping_step(&appliance->housekeeping, 0, clock_mono_ns()); /* publishes */
+}
+
+bool appliance_drained(struct appliance *appliance)
+{
+    bool drained = lane_drained(&appliance->housekeeping.lane);
+    for (unsigned i = 0; i < appliance->worker_count; i++)
+        drained &= lane_drained(&appliance->workers[i].lane);
+    return drained;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "dataplane/message_sink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/check.h"
+
+enum { STAGING_BYTES_MIN = 256 * 1024 };
+
+int message_sink_init(struct message_sink *sink, const struct message_sink_config *config,
+                      struct err *err)
+{
+    size_t two_messages = 2 * (size_t)config->plan->max_message_size;
+    memset(sink, 0, sizeof(*sink));
+    sink->lane = config->lane;
+    sink->consumers = config->consumers;
+    sink->plan = config->plan;
+    sink->counters = config->counters;
+    sink->random = config->seed;
+    sink->staging_size = two_messages > STAGING_BYTES_MIN ? two_messages : STAGING_BYTES_MIN;
+    sink->staging = malloc(sink->staging_size);
+    if (sink->staging == NULL || ruleset_scratch_new(config->plan->rules, &sink->scratch) != 0) {
+        message_sink_fini(sink);
+        return err_add(err, "no memory for staging messages");
+    }
+    return 0;
+}
+
+void message_sink_fini(struct message_sink *sink)
+{
+    ruleset_scratch_free(sink->scratch);
+    free(sink->staging);
+    sink->staging = NULL;
+    sink->scratch = NULL;
+}
+
+/* splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014). */
+static uint64_t next_random(struct message_sink *sink)
+{
+    uint64_t z = sink->random += UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+void message_sink_begin(struct message_sink *sink, struct msg_builder *builder,
+                        uint64_t timestamp_ns)
+{
+    uint8_t uuid[MSG_UUID_SIZE];
+    size_t size_max = (size_t)sink->plan->max_message_size;
+    if (sink->pending_count == SINK_BURST || sink->staging_size - sink->staging_used < size_max)
+        message_sink_flush(sink);
+    msg_builder_init(builder, sink->staging + sink->staging_used, size_max);
+    msg_uuid_from_random(uuid, next_random(sink), next_random(sink));
+    msg_builder_uuid(builder, uuid);
+    msg_builder_timestamp(builder, (int64_t)timestamp_ns);
+}
+
+void message_sink_add(struct message_sink *sink, const struct msg_builder *builder,
+                      uint32_t origin, uint64_t ingest_ns)
+{
+    int64_t size = msg_builder_finish(builder);
+    sink->counters->values[COUNTER_MESSAGES_CREATED]++;
+    if (size < 0) {
+        sink->counters->values[COUNTER_MESSAGES_TOO_LARGE]++;
+        return;
+    }
+    sink->pending[sink->pending_count++] = (struct sink_pending){
+        .origin = origin,
+        .offset = (uint32_t)sink->staging_used,
+        .size = (uint32_t)size,
+        .ingest_ns = ingest_ns,
+    };
+    sink->staging_used += (size_t)size;
+}
+
+static void match_pending(struct message_sink *sink)
+{
+    for (unsigned i = 0; i < sink->pending_count; i++) {
+        const struct sink_pending *pending = &sink->pending[i];
+        int rc = msg_view_init(&sink->views[i], sink->staging + pending->offset, pending->size);
+        CHECK(rc == 0); /* our own builder wrote it */
+    }
+    ruleset_match(sink->plan->rules, sink->scratch, sink->views, NULL, sink->pending_count,
+                  sink->masks[0], RECORD_MASK_WORDS);
+}
+
+static bool is_wanted(const uint64_t mask[RECORD_MASK_WORDS])
+{
+    uint64_t any = 0;
+    for (unsigned w = 0; w < RECORD_MASK_WORDS; w++)
+        any |= mask[w];
+    return any != 0;
+}
+
+static void add_relaxed(_Atomic uint64_t *value, uint64_t n)
+{
+    uint64_t old = atomic_load_explicit(value, memory_order_relaxed);
+    atomic_store_explicit(value, old + n, memory_order_relaxed);
+}
+
+static void count_matched(struct message_sink *sink, const uint64_t mask[RECORD_MASK_WORDS])
+{
+    for (unsigned w = 0; w < RECORD_MASK_WORDS; w++)
+        for (uint64_t bits = mask[w]; bits != 0; bits &= bits - 1)
+            add_relaxed(&sink->consumers[w * 64 + (unsigned)__builtin_ctzll(bits)].matched, 1);
+}
+
+/* False when the lane has no room. */
+static bool commit(struct message_sink *sink, unsigned index)
+{
+    const struct sink_pending *pending = &sink->pending[index];
+    struct record *record = lane_reserve(sink->lane, pending->size);
+    if (record == NULL)
+        return false;
+    record->hops = 0;
+    record->generation = (uint32_t)sink->plan->generation;
+    record->message_size = pending->size;
+    record->ingest_ns = pending->ingest_ns;
+    record->origin = pending->origin;
+    record->signer = 0;
+    memcpy(record->mask, sink->masks[index], sizeof(record->mask));
+    memcpy(record->message, sink->staging + pending->offset, pending->size);
+    lane_commit(sink->lane, record);
+    count_matched(sink, sink->masks[index]);
+    sink->counters->values[COUNTER_MESSAGES_COMMITTED]++;
+    return true;
+}
+
+static void end_burst(struct message_sink *sink)
+{
+    lane_publish(sink->lane);
+    sink->counters->values[COUNTER_BAD_CURSORS] = sink->lane->bad_cursor_count;
+    sink->pending_count = 0;
+    sink->staging_used = 0;
+}
+
+void message_sink_flush(struct message_sink *sink)
+{
+    if (sink->pending_count == 0)
+        return;
+    match_pending(sink);
+    for (unsigned i = 0; i < sink->pending_count; i++) {
+        if (!is_wanted(sink->masks[i])) {
+            sink->counters->values[COUNTER_MESSAGES_UNMATCHED]++;
+        } else if (!commit(sink, i)) {
+            sink->counters->values[COUNTER_MESSAGES_LANE_FULL]++;
+            add_relaxed(&sink->consumers[sink->lane->slowest].lane_full, 1);
+        }
+    }
+    end_burst(sink);
+}
+
+int message_sink_put(struct message_sink *sink, const struct msg_builder *builder,
+                     uint32_t origin, uint64_t ingest_ns)
+{
+    uint64_t created = sink->counters->values[COUNTER_MESSAGES_CREATED];
+    CHECK(sink->pending_count == 0);
+    message_sink_add(sink, builder, origin, ingest_ns);
+    if (sink->pending_count == 0)
+        return 0; /* too large, counted */
+    match_pending(sink);
+    int rc = 0;
+    if (!is_wanted(sink->masks[0])) {
+        sink->counters->values[COUNTER_MESSAGES_UNMATCHED]++;
+    } else if (!commit(sink, 0)) {
+        sink->counters->values[COUNTER_MESSAGES_CREATED] = created;
+        sink->counters->values[COUNTER_FLUSH_WAITS]++;
+        rc = -EAGAIN;
+    }
+    end_burst(sink);
+    return rc;
+}

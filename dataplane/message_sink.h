@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * message_sink.h - messages of one producer: staged, matched in bursts, committed to its lane.
+ *
+ * Place:   text_listener.c (workers) and flush.c (housekeeping) put messages in; the lane takes them.
+ * Threads: one sink belongs to one producer.
+ * Memory:  staging buffer allocated by message_sink_init(); nothing after that.
+ * Failure: every message ends in a counter of the stage `message`; see sink_flush and sink_put.
+ */
+#ifndef DATAPLANE_MESSAGE_SINK_H
+#define DATAPLANE_MESSAGE_SINK_H
+
+#include "core/counters.h"
+#include "core/lane.h"
+#include "core/message.h"
+#include "core/segment.h"
+#include "dataplane/plan.h"
+
+enum { SINK_BURST = 64 };
+
+struct sink_pending {
+    uint32_t origin;
+    uint32_t offset, size; /* in the staging buffer */
+    uint64_t ingest_ns;
+};
+
+struct message_sink {
+    struct lane_writer *lane;
+    struct segment_consumer *consumers; /* of this lane */
+    const struct plan *plan;
+    struct ruleset_scratch *scratch;
+    struct counters *counters;
+    uint64_t random; /* state of the generator of UUIDs */
+    uint8_t *staging;
+    size_t staging_size, staging_used;
+    unsigned pending_count;
+    struct sink_pending pending[SINK_BURST];
+    struct msg_view views[SINK_BURST];
+    uint64_t masks[SINK_BURST][RECORD_MASK_WORDS];
+};
+
+struct message_sink_config {
+    struct lane_writer *lane;
+    struct segment_consumer *consumers;
+    const struct plan *plan;
+    struct counters *counters;
+    uint64_t seed; /* of UUIDs */
+};
+
+int message_sink_init(struct message_sink *sink, const struct message_sink_config *config,
+                      struct err *err);
+void message_sink_fini(struct message_sink *sink); /* zeroed is fine */
+
+/* Starts a message in the staging buffer with Uuid and Timestamp written; the caller adds members and
+ * calls message_sink_add(). Flushes first when there is no room for a message. */
+void message_sink_begin(struct message_sink *sink, struct msg_builder *builder,
+                        uint64_t timestamp_ns);
+
+/* Counts the message as created and stages it; one that did not fit is counted as too large. */
+void message_sink_add(struct message_sink *sink, const struct msg_builder *builder,
+                      uint32_t origin, uint64_t ingest_ns);
+
+/* Matches and commits what is staged. A message that finds the lane full is dropped and counted
+ * against the slowest consumer. */
+void message_sink_flush(struct message_sink *sink);
+
+/* One message at once, for producers that can wait: 0, or -EAGAIN when the lane is full and nothing
+ * was counted but FLUSH_WAITS. */
+int message_sink_put(struct message_sink *sink, const struct msg_builder *builder,
+                     uint32_t origin, uint64_t ingest_ns);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "dataplane/privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+int privileges_find(const char *name, struct privileges_user *user, struct err *err)
+{
+    static const char *const defaults[] = {"heka", "nobody"};
+    struct passwd *entry = NULL;
+    if (name != NULL) {
+        entry = getpwnam(name);
+        if (entry == NULL)
+            return err_add(err, "--user: there is no user '%s'", name);
+    }
+    for (unsigned i = 0; entry == NULL && i < 2; i++)
+        entry = getpwnam(defaults[i]);
+    if (entry == NULL)
+        return err_add(err, "--user: neither 'heka' nor 'nobody' exists; name a user");
+    *user = (struct privileges_user){entry->pw_uid, entry->pw_gid, entry->pw_name};
+    return 0;
+}
+
+int privileges_drop(const struct privileges_user *user, struct err *err)
+{
+    if (geteuid() != 0)
+        return 0;
+    if (setgroups(0, NULL) != 0 || setresgid(user->gid, user->gid, user->gid) != 0 ||
+        setresuid(user->uid, user->uid, user->uid) != 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return err_add(err, "cannot become user '%s': %s", user->name, strerror(errno));
+    if (user->uid != 0 && setuid(0) == 0)
+        return err_add(err, "user '%s' could become root again", user->name);
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * privileges.h - root only until EAL, ports and lanes are up.
+ *
+ * Threads: [main], with all DPDK threads already there: glibc changes them all.
+ */
+#ifndef DATAPLANE_PRIVILEGES_H
+#define DATAPLANE_PRIVILEGES_H
+
+#include <sys/types.h>
+
+#include "core/err.h"
+
+struct privileges_user {
+    uid_t uid;
+    gid_t gid;
+    const char *name;
+};
+
+/* Finds who to become: `name`, or when it is NULL "heka" if there is such a user, else "nobody". */
+int privileges_find(const char *name, struct privileges_user *user, struct err *err);
+
+/* Becomes that user for good, without any capability. Does nothing when not root. */
+int privileges_drop(const struct privileges_user *user, struct err *err);
+
+#endif

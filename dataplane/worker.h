@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * worker.h - one poll-mode core: receive, parse, aggregate or make messages.
+ *
+ * Place:   main.c launches worker_run() on an EAL lcore; replay.c calls worker_turn() itself.
+ * Threads: everything but worker_stop() and the members marked [any] belongs to the worker.
+ * Memory:  all of it is allocated by worker_init(); the loop allocates, locks and logs nothing.
+ * Failure: every frame, line and message ends in a counter.
+ */
+#ifndef DATAPLANE_WORKER_H
+#define DATAPLANE_WORKER_H
+
+#include "core/core_map.h"
+#include "dataplane/message_sink.h"
+#include "dataplane/packet.h"
+#include "stats/shard.h"
+#include "stats/statsd.h"
+
+struct worker_queue {
+    uint16_t port_id, queue_id;
+    uint16_t burst;
+    struct packet_stage *stage;
+};
+
+struct worker {
+    unsigned index;
+    const struct plan *plan;
+    struct worker_queue queues[CORE_MAP_PORTS_MAX * CORE_MAP_QUEUES_MAX];
+    unsigned queue_count;
+    struct shard *shards[PLAN_ACCUMULATORS_MAX]; /* by accumulator of the plan */
+    /* Samples handed over and samples refused so far, by accumulator; written before the shard is
+     * ready. [any] */
+    _Atomic uint64_t handed[PLAN_ACCUMULATORS_MAX], refused[PLAN_ACCUMULATORS_MAX];
+    struct message_sink sink;
+    struct lane_writer lane;
+    struct counters counters;
+    struct counters_shared *published; /* in the segment */
+    _Atomic uint64_t *heartbeat_ns;    /* in the segment */
+    bool idle_sleep;
+    uint64_t publish_interval_tsc, next_publish_tsc, next_expire_ns;
+    struct statsd_counts statsd;
+    struct statsd_sample samples[2 * STATSD_BURST]; /* of one accumulator, not yet added */
+    unsigned sample_count;
+    unsigned sample_accumulator;
+    _Atomic bool stop; /* [any] */
+};
+
+struct worker_config {
+    unsigned index;
+    const struct plan *plan;
+    struct segment *segment; /* lane, counters and heartbeat are those with the worker's index */
+    bool idle_sleep;
+    uint64_t seed; /* of UUIDs */
+};
+
+/* `worker` is zeroed; queues are added by the caller afterwards. */
+int worker_init(struct worker *worker, const struct worker_config *config, struct err *err);
+void worker_fini(struct worker *worker);
+
+/* Polls every queue once and hands over what was asked for. Returns the frames received. */
+unsigned worker_turn(struct worker *worker, uint64_t now_ns);
+
+/* Part of a turn: gives aggregated samples to housekeeping where it asked for them. */
+void worker_hand_over(struct worker *worker);
+
+/* Ends reassemblies, publishes counters: after the last turn. */
+void worker_finish(struct worker *worker);
+
+void worker_publish(struct worker *worker, uint64_t now_mono_ns);
+
+/* Loops until worker_stop(). For rte_eal_remote_launch(). */
+int worker_run(void *worker);
+void worker_stop(struct worker *worker);
+
+#endif
