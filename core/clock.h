@@ -11,14 +11,14 @@
 #include <stdint.h>
 #include <time.h>
 
-#define NS_PER_S UINT64_C(1000000000)
-#define NS_PER_MS UINT64_C(1000000)
+#define CLOCK_NS_PER_S UINT64_C(1000000000)
+#define CLOCK_NS_PER_MS UINT64_C(1000000)
 
 static inline uint64_t clock_read_ns(clockid_t id)
 {
     struct timespec ts;
     clock_gettime(id, &ts);
-    return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+    return (uint64_t)ts.tv_sec * CLOCK_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
 /* Nanoseconds since the Unix epoch. */

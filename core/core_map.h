@@ -19,6 +19,7 @@
 
 #include "core/conf.h"
 #include "core/nic_profile.h"
+#include "core/schema.h"
 
 enum {
     CORE_MAP_PORTS_MAX = 8,
@@ -58,11 +59,11 @@ struct core_map_port {
 };
 
 struct core_map {
-    const char *file_prefix;     /* EAL; "auto" = hekaline-<pid> */
+    const char *file_prefix;     /* EAL; resolved: "auto" became hekaline-<pid> */
     unsigned main_core;          /* resolved; housekeeping */
     unsigned workers[CORE_MAP_WORKERS_MAX]; /* CPU numbers, resolved, ascending, distinct */
     unsigned worker_count;
-    enum core_map_pages pages;
+    enum core_map_pages pages;   /* resolved: never PAGES_AUTO */
     unsigned memory_mbytes;      /* for EAL, resolved */
     unsigned mbufs_per_port;     /* resolved */
     unsigned lane_mbytes;        /* of each lane; power of two */
@@ -76,13 +77,17 @@ struct core_map {
 
 /* What "auto" is resolved from; a parameter so that tests can describe any machine. */
 struct core_map_machine {
-    unsigned cpu_count;
-    int (*numa_of_cpu)(void *arg, unsigned cpu);        /* -1 unknown */
+    unsigned cpu_count;                                   /* CPU numbers are below */
+    bool (*cpu_allowed)(void *arg, unsigned cpu);         /* "auto" takes only these; NULL: all */
+    int (*numa_of_cpu)(void *arg, unsigned cpu);          /* -1 unknown */
     int (*numa_of_device)(void *arg, const char *device); /* -1 unknown */
     unsigned huge_pages_free_mbytes;
     void *arg;
 };
 void core_map_machine_read(struct core_map_machine *machine); /* this machine */
+
+/* The keys, for the manual: the map, its ports, their queues. */
+extern const struct schema core_map_schema, core_map_port_schema, core_map_queue_schema;
 
 /* Loads, checks and resolves. Profiles are looked up in `profile_dir`. 0, or -1 with all errors. */
 int core_map_load(const char *path, const char *profile_dir,
@@ -93,7 +98,12 @@ int core_map_parse(const char *text, size_t text_len, const char *file, const ch
                    struct err *err);
 void core_map_free(struct core_map *map);
 
-/* The resolved map as JSON, as printed at start. */
+/* Room for frame bytes in an mbuf of this port, headroom not counted: the profile's, or one whole frame
+ * of the port's MTU with two VLAN tags. Memory is computed with it. */
+unsigned core_map_mbuf_data_bytes(const struct core_map_port *port);
+
+/* The resolved map as JSON, as printed at start; it is valid input that gives the same map again.
+ * 0, or -EIO. */
 int core_map_print(const struct core_map *map, FILE *out);
 
 /* True when `address` (network order) is one of a port's; that input is served by the data plane. */

@@ -5,6 +5,7 @@
  * Place:   outputs with use_framing write, HekaFramingSplitter, tools and the disk queue read.
  *          Bytes: docs/formats/message.md.
  * Threads: no state outside the caller's.
+ * Memory:  frame_scan() allocates nothing; the two that hash call OpenSSL, which does.
  * Failure: frame_scan() says what it skipped and why; nothing is lost silently.
  */
 #ifndef CORE_FRAME_H
@@ -33,17 +34,21 @@ struct frame_signer { /* for signing: borrowed until the call returns */
     size_t key_size;
 };
 
+/* Bytes that the header protobuf would need; above FRAME_HEADER_MAX frame_write() refuses. */
+size_t frame_header_size(size_t message_size, const struct frame_signer *signer);
+
 /* Size of the framed record, or -EMSGSIZE when message_size > message_max or the header would be
- * longer than 255, or -ENOSPC. `signer` may be NULL. */
+ * longer than 255, or -ENOSPC, or -EIO when the HMAC cannot be had (a library without that hash).
+ * `signer` may be NULL. With a signer the HMAC and its key version are always written. */
 int64_t frame_write(void *buffer, size_t capacity, const void *message, size_t message_size,
                     size_t message_max, const struct frame_signer *signer);
 
 enum frame_status {
-    FRAME_OK,      /* `frame` is filled; `consumed` ends behind it */
-    FRAME_MORE,    /* `consumed` bytes can go; the rest is the start of a frame */
-    FRAME_GARBAGE, /* `consumed` bytes were not a frame */
-    FRAME_BAD_HEADER,
-    FRAME_TOO_LARGE
+    FRAME_OK,         /* `frame` is filled; `consumed` ends behind it */
+    FRAME_MORE,       /* 0 consumed: the bytes are the start of a frame, or there are none */
+    FRAME_GARBAGE,    /* `consumed` bytes up to the next 0x1E (or the end) were not a frame */
+    FRAME_BAD_HEADER, /* 1 consumed, an 0x1E with no good header behind it */
+    FRAME_TOO_LARGE   /* 1 consumed, an 0x1E whose header says more than message_max */
 };
 
 struct frame {
@@ -51,18 +56,21 @@ struct frame {
     uint32_t message_size;
     bool has_hmac;
     enum frame_hash hash;
-    struct msg_slice signer; /* len 0 when there is none */
+    struct msg_slice signer; /* len 0 when there is none; true or not: see frame_authentic() */
     uint32_t key_version;
     const uint8_t *hmac;
     uint32_t hmac_size;
 };
 
-/* Finds the next frame at or after `bytes`. *consumed is always set; call again behind it. */
+/* Looks at the start of `bytes`. *consumed is always set; call again behind it until FRAME_MORE.
+ * How many bytes end in which status does not depend on how the stream was cut into buffers. A
+ * buffer of FRAME_OVERHEAD_MAX + message_max bytes always gets further. `frame` is filled with
+ * FRAME_OK only. */
 enum frame_status frame_scan(const void *bytes, size_t size, size_t message_max,
                              struct frame *frame, size_t *consumed);
 
-/* True when the frame's HMAC is that of its message under `key` (constant time). A header that
- * names a signer without an HMAC is never authentic. */
+/* True when the frame's HMAC is that of its message under `key` (constant time). A header without
+ * an HMAC is never authentic, whatever signer it names: the caller treats it as unsigned. */
 bool frame_authentic(const struct frame *frame, const void *key, size_t key_size);
 
 #endif

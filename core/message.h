@@ -2,11 +2,10 @@
  *
  * message.h - Heka messages as protobuf bytes: zero-copy view and builder.
  *
- * Place:   decoders and listeners build, the matcher and encoders view. Bytes: docs/formats/message.md
- *          (Heka's message.proto, proto2); core/heka.proto with protobuf-c serves tests and tools.
- * Threads: a view or builder belongs to one thread.
- * Memory:  a view borrows the bytes until they change; a builder writes to the caller's buffer.
- *          Nothing here allocates.
+ * Place:   decoders and listeners build, the matcher and encoders view. Bytes:
+ * docs/formats/message.md (Heka's message.proto, proto2); core/heka.proto with protobuf-c serves
+ * tests and tools. Threads: a view or builder belongs to one thread. Memory:  a view borrows the
+ * bytes until they change; a builder writes to the caller's buffer. Nothing here allocates.
  * Failure: msg_view_init() refuses malformed bytes with a MSG_E_* code; a builder that runs out of
  *          room goes into a failed state that msg_builder_finish() reports.
  */
@@ -25,23 +24,23 @@ enum {
     MSG_FIELDS_MAX = 65536            /* fields of one message */
 };
 
-enum { /* why bytes are not a message */
-    MSG_E_TRUNCATED = -1000, /* a varint, length or group runs past the end */
-    MSG_E_VARINT = -1001,    /* more than 10 bytes, or a length of more than 5 */
-    MSG_E_TAG = -1002,       /* number 0 or out of range, bad wire type, group end without start */
-    MSG_E_WIRE_TYPE = -1003, /* known member with the wrong wire type */
-    MSG_E_MISSING = -1004,   /* no uuid, no timestamp, or a field without name */
-    MSG_E_UUID = -1005,      /* uuid is not 16 bytes */
-    MSG_E_LIMIT = -1006      /* over 2 GiB, MSG_FIELDS_MAX fields, or groups 32 deep */
+enum {                          /* why bytes are not a message */
+       MSG_E_TRUNCATED = -1000, /* a varint, length or group runs past the end */
+       MSG_E_VARINT = -1001,    /* more than 10 bytes, or a length of more than 5 */
+       MSG_E_TAG = -1002, /* number 0 or out of range, bad wire type, group end without start */
+       MSG_E_WIRE_TYPE = -1003, /* known member with the wrong wire type */
+       MSG_E_MISSING = -1004,   /* no uuid, no timestamp, or a field without name */
+       MSG_E_UUID = -1005,      /* uuid is not 16 bytes */
+       MSG_E_LIMIT = -1006      /* over 2 GiB, MSG_FIELDS_MAX fields, or groups 32 deep */
 };
 const char *msg_error_text(int code); /* "truncated", ...; for the ledger, logs and tools */
 
 enum msg_value_type { /* Field.ValueType */
-    MSG_STRING = 0,
-    MSG_BYTES = 1,
-    MSG_INTEGER = 2,
-    MSG_DOUBLE = 3,
-    MSG_BOOL = 4
+                      MSG_STRING = 0,
+                      MSG_BYTES = 1,
+                      MSG_INTEGER = 2,
+                      MSG_DOUBLE = 3,
+                      MSG_BOOL = 4
 };
 
 struct msg_slice {
@@ -50,13 +49,13 @@ struct msg_slice {
 };
 
 enum { /* bits of msg_view.present */
-    MSG_HAS_TYPE = 1 << 0,
-    MSG_HAS_LOGGER = 1 << 1,
-    MSG_HAS_SEVERITY = 1 << 2,
-    MSG_HAS_PAYLOAD = 1 << 3,
-    MSG_HAS_ENV_VERSION = 1 << 4,
-    MSG_HAS_PID = 1 << 5,
-    MSG_HAS_HOSTNAME = 1 << 6
+       MSG_HAS_TYPE = 1 << 0,
+       MSG_HAS_LOGGER = 1 << 1,
+       MSG_HAS_SEVERITY = 1 << 2,
+       MSG_HAS_PAYLOAD = 1 << 3,
+       MSG_HAS_ENV_VERSION = 1 << 4,
+       MSG_HAS_PID = 1 << 5,
+       MSG_HAS_HOSTNAME = 1 << 6
 };
 
 struct msg_view {
@@ -72,10 +71,10 @@ struct msg_view {
     uint32_t first_field; /* offset of the first field's tag; size when there is none */
 };
 
-/* Checks all of the message (fields too) and fills `view`. A member given twice: the last one counts
- * (protobuf). Unknown members are skipped; a value_type that is none of the five is like an unknown
- * member (proto2). Returns 0, or MSG_E_* and `view` is not to be used. `bytes` may be NULL when size
- * is 0. */
+/* Checks all of the message (fields too) and fills `view`. A member given twice: the last one
+ * counts (protobuf). Unknown members are skipped; a value_type that is none of the five is like an
+ * unknown member (proto2). Returns 0, or MSG_E_* and `view` is not to be used. `bytes` may be NULL
+ * when size is 0. */
 int msg_view_init(struct msg_view *view, const void *bytes, size_t size);
 
 /* One field. Values are read by index with msg_field_*() or in order with msg_values_next(); only
@@ -91,8 +90,8 @@ struct msg_field {
     uint32_t first_value; /* offset in `bytes` of the first member with values; size: none */
 };
 
-/* Walks the fields in order: start with field->next = view->first_field (msg_field_first does). False
- * when there are no more. */
+/* Walks the fields in order: start with field->next = view->first_field (msg_field_first does).
+ * False when there are no more. */
 bool msg_field_first(const struct msg_view *view, struct msg_field *field);
 bool msg_field_next(const struct msg_view *view, struct msg_field *field);
 
@@ -101,8 +100,8 @@ bool msg_field_find(const struct msg_view *view, const char *name, size_t name_l
                     struct msg_field *field);
 
 /* The `index`-th value; false when there is none or the type is another one. A slice may have
- * len 0 with ptr set. msg_field_slice serves STRING and BYTES. Each call walks from the first value:
- * who wants them all takes msg_values_next(). */
+ * len 0 with ptr set. msg_field_slice serves STRING and BYTES. Each call walks from the first
+ * value: who wants them all takes msg_values_next(). */
 bool msg_field_slice(const struct msg_field *field, uint32_t index, struct msg_slice *value);
 bool msg_field_integer(const struct msg_field *field, uint32_t index, int64_t *value);
 bool msg_field_double(const struct msg_field *field, uint32_t index, double *value);
@@ -120,8 +119,8 @@ struct msg_value { /* the member that the field's value_type names is set */
 
 struct msg_values { /* position in the values of one field */
     const struct msg_field *field;
-    const uint8_t *at;         /* next member of the Field */
-    const uint8_t *packed_at;  /* next value of the packed member that is being read */
+    const uint8_t *at;        /* next member of the Field */
+    const uint8_t *packed_at; /* next value of the packed member that is being read */
     const uint8_t *packed_end;
 };
 
@@ -156,10 +155,10 @@ void msg_builder_env_version(struct msg_builder *builder, const char *text, size
 void msg_builder_pid(struct msg_builder *builder, int32_t pid);
 void msg_builder_hostname(struct msg_builder *builder, const char *text, size_t len);
 
-/* Payload written in place: returns a pointer to at most *room bytes for it (NULL when failed); then
- * msg_builder_payload_end() says how many were used, at most *room. No other call in between. The
- * length in front is reserved for *room; a payload that needs fewer bytes for it is moved down, so
- * the result is the same as with msg_builder_payload(). A payload that was begun and not ended
+/* Payload written in place: returns a pointer to at most *room bytes for it (NULL when failed);
+ * then msg_builder_payload_end() says how many were used, at most *room. No other call in between.
+ * The length in front is reserved for *room; a payload that needs fewer bytes for it is moved down,
+ * so the result is the same as with msg_builder_payload(). A payload that was begun and not ended
  * does not become part of the message. */
 char *msg_builder_payload_begin(struct msg_builder *builder, size_t *room);
 void msg_builder_payload_end(struct msg_builder *builder, size_t used);

@@ -5,6 +5,8 @@
  * Place:   nic-profiles/NAME.json, checked against nic-profiles/schema.json in CTest; used by
  *          core_map.c (auto values) and dataplane/port.c. A quirk is a key here, never a test of a driver's name.
  * Threads: start-up only; immutable afterwards.
+ * Memory:  strings live in the documents that nic_profiles_load() keeps; nic_profiles_free() frees all.
+ * Failure: every error is "FILE:LINE: KEY: what was found, what is allowed".
  */
 #ifndef CORE_NIC_PROFILE_H
 #define CORE_NIC_PROFILE_H
@@ -13,6 +15,9 @@
 #include <stdint.h>
 
 #include "core/conf.h"
+#include "core/schema.h"
+
+enum { NIC_PROFILES_MAX = 64 }; /* of a folder */
 
 enum nic_bus { NIC_PCI, NIC_VDEV };
 
@@ -25,6 +30,7 @@ struct nic_profile {
     const char *device_help;     /* what `device` means here, for error texts */
     bool device_required;
     unsigned queues_max;         /* receive queues the port can have */
+    unsigned queues_auto;        /* of them, what "auto" takes at most */
     unsigned rx_descriptors, tx_descriptors;
     unsigned burst;              /* frames asked for at once, 1 to 64 */
     unsigned mtu_default, mtu_max;
@@ -41,12 +47,24 @@ struct nic_profile {
     const char *notes;
 };
 
+/* Keys of a profile file; nic-profiles/schema.json is made from it (schema_print_json). */
+extern const struct schema nic_profile_schema;
+
 struct nic_profiles; /* a folder of profiles, loaded */
+/* Reads DIR/NAME.json, but not schema.json; all errors of all files are reported. */
 int nic_profiles_load(const char *dir, struct nic_profiles **out, struct err *err);
 void nic_profiles_free(struct nic_profiles *profiles);
 /* NULL when there is no such profile. */
 const struct nic_profile *nic_profile_find(const struct nic_profiles *profiles, const char *name);
+unsigned nic_profiles_count(const struct nic_profiles *profiles);
+/* By name; NULL beyond the last one. */
+const struct nic_profile *nic_profile_at(const struct nic_profiles *profiles, unsigned index);
 /* "af_packet, af_xdp, ..." for error texts */
 const char *nic_profiles_names(const struct nic_profiles *profiles);
+
+/* Device argument of a port: eal_device with {index}, {device} and {queues} filled in. Returns its
+ * length, or -ENOSPC. */
+int nic_profile_device(const struct nic_profile *profile, unsigned index, const char *device,
+                       unsigned queue_count, char *text, size_t size);
 
 #endif

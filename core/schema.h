@@ -15,24 +15,26 @@
 #include "core/conf.h"
 
 enum schema_type {
-    SCHEMA_STRING,   /* const char * */
+    SCHEMA_STRING,   /* const char *; a NUL inside is refused (SCHEMA_NODE takes it) */
     SCHEMA_INT,      /* int64_t, within [min, max] */
     SCHEMA_FLOAT,    /* double (an integer is accepted), within [min, max] */
-    SCHEMA_BOOL,     /* bool */
+    SCHEMA_BOOL,     /* bool; with SCHEMA_AUTO: int, SCHEMA_AUTO_BOOL for "auto" */
     SCHEMA_DURATION, /* int64_t nanoseconds from a Go duration string ("250ms"), within [min, max] */
     SCHEMA_CHOICE,   /* int: index into `choices` */
     SCHEMA_STRINGS,  /* struct schema_list of const char * */
-    SCHEMA_INTS,     /* struct schema_list of int64_t */
+    SCHEMA_INTS,     /* struct schema_list of int64_t, each within [min, max]; with SCHEMA_AUTO: empty
+                      * for "auto", and [] is refused */
     SCHEMA_TABLE,    /* fixed sub-table: `sub` is applied to the struct at offset */
-    SCHEMA_NODE      /* const struct conf_node *: free form, checked by the caller */
+    SCHEMA_NODE      /* const struct conf_node *: free form, checked by the caller; NULL if absent */
 };
 
 enum {
     SCHEMA_REQUIRED = 1 << 0,
-    SCHEMA_AUTO = 1 << 1, /* SCHEMA_INT: the string "auto" is accepted and stored as SCHEMA_AUTO_VALUE */
+    SCHEMA_AUTO = 1 << 1, /* the string "auto" is accepted; SCHEMA_INT stores SCHEMA_AUTO_VALUE */
     SCHEMA_EXACT = 1 << 2 /* the key's case matters (default: exact first, then without case) */
 };
 #define SCHEMA_AUTO_VALUE INT64_MIN
+#define SCHEMA_AUTO_BOOL (-1)
 
 struct schema_list {
     const void *items; /* array of `count` elements, in the document's arena; NULL when empty */
@@ -44,8 +46,10 @@ struct schema_key {
     enum schema_type type;
     unsigned flags;
     size_t offset;              /* of the member in the struct */
-    double min, max;            /* INT, FLOAT, DURATION (ns); both 0 = no limit */
-    const char *def;            /* default as text ("10", "true", "250ms", "auto"); NULL = zero/none */
+    double min, max;            /* INT, INTS, FLOAT, DURATION (ns); both 0 = no limit; -INFINITY and
+                                 * INFINITY leave one side open */
+    const char *def;            /* default as text ("10", "true", "250ms", "auto", a list as "a,b");
+                                 * NULL = zero/none */
     const char *const *choices; /* CHOICE: NULL-terminated */
     const struct schema *sub;   /* TABLE */
     const char *unit;           /* "s", "bytes", "" */
@@ -58,8 +62,12 @@ struct schema {
 };
 
 /* Applies defaults, then the values of `table` (NULL: defaults only, and required keys are errors).
- * A key of `table` that no schema of `also` (NULL-terminated list, may be NULL) knows is an error:
- * "unknown config setting for '<section>': <key>". Returns 0, or -1 after adding to `err`. */
+ * A key of `table` that neither this schema nor one of `also` (NULL-terminated list, may be NULL)
+ * knows is an error, "unknown config setting for '<section>': <key>", reported once even when
+ * each of several schemas is applied to the table with the others as `also`. `doc` gives the memory
+ * of lists; it may be NULL when `table` is and no default is a list. An absent sub-table
+ * gets its defaults, and misses nothing unless it is required itself.
+ * Returns 0, or -1 after adding to `err`; `dst` is then filled as far as the values were good. */
 int schema_apply(const struct schema *schema, const struct conf_node *table, const char *section,
                  const struct schema *const *also, struct conf_doc *doc, void *dst,
                  struct err *err);
@@ -67,6 +75,13 @@ int schema_apply(const struct schema *schema, const struct conf_node *table, con
 /* Go duration text ("1h2m", "250ms", "1.5s", "0") to nanoseconds; 0 or -1. */
 int schema_duration(const char *text, int64_t *ns);
 
+/* What a key may hold, as error texts say it: "1 to 86400 s". Cut to `size`. */
+void schema_allowed(const struct schema_key *key, char *text, size_t size);
+/* What stands in a node, as error texts say it: 1000, "text", an array. Cut to `size`. */
+void schema_found(const struct conf_node *node, char *text, size_t size);
+
 void schema_print_markdown(const struct schema *schema, FILE *out);
+/* JSON Schema (2020-12) of a document, for editors and other tools. */
+void schema_print_json(const struct schema *schema, const char *title, FILE *out);
 
 #endif
