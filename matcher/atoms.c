@@ -72,7 +72,7 @@ int64_t atoms_input(struct atoms *atoms, const struct atom_input *input)
 int64_t atoms_put(struct atoms *atoms, const struct atom *atom)
 {
     struct atom_head head = {(uint32_t)atom->type, atom->input, (uint32_t)atom->compare, atom->utf8,
-                             atom->gate,           0,            0,                       0};
+                             atom->gate,           0,            0};
     void *items = atoms->items;
     const char *text;
     bool fresh;
