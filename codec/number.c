@@ -83,7 +83,7 @@ size_t number_format_double(double value, char text[NUMBER_TEXT_SIZE])
         return (size_t)snprintf(text, NUMBER_TEXT_SIZE, "%sInf", *sign != '\0' ? sign : "+");
     if (value == 0)
         return (size_t)snprintf(text, NUMBER_TEXT_SIZE, "%s0", sign);
-    struct decimal decimal;
+    struct decimal decimal = {0};
     shortest(fabs(value), &decimal);
     size_t start = *sign != '\0' ? 1 : 0;
     text[0] = '-';

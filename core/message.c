@@ -317,7 +317,6 @@ bool msg_field_next(const struct msg_view *view, struct msg_field *field)
         if (wire_skip(&in, tag) != 0)
             break;
     }
-    field->next = view->size;
     return false;
 }
 

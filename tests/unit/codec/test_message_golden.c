@@ -61,7 +61,7 @@ static void run(const char *name, const struct buffer *in, struct buffer *out)
 static void test_golden_messages(void **state)
 {
     (void)state;
-    assert_int_equal(golden_run("message", 40, run), 0);
+    assert_int_equal(golden_run("message", 60, run), 0);
 }
 
 int main(void)

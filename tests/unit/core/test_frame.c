@@ -320,6 +320,20 @@ static void test_signer_without_hmac_is_not_authentic(void **state)
     assert_false(frame_authentic(&frame, heka_key, sizeof(heka_key) - 1));
 }
 
+static void test_unknown_hash_is_the_default(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {0x1e, 0x08, 0x08, 0x00, 0x18, 0x01,
+                                    0x18, 0x02, 0x10, 0x00, 0x1f};
+    static const uint8_t only[] = {0x1e, 0x04, 0x08, 0x00, 0x18, 0x02, 0x1f};
+    struct frame frame;
+    size_t consumed;
+    assert_int_equal(frame_scan(bytes, sizeof(bytes), MESSAGE_MAX, &frame, &consumed), FRAME_OK);
+    assert_int_equal(frame.hash, FRAME_SHA1); /* the last that is known */
+    assert_int_equal(frame_scan(only, sizeof(only), MESSAGE_MAX, &frame, &consumed), FRAME_OK);
+    assert_int_equal(frame.hash, FRAME_MD5);
+}
+
 /* One changed bit anywhere in message or HMAC, or an HMAC of another size, is noticed. */
 static void test_changed_bytes_are_not_authentic(void **state)
 {
@@ -369,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_too_large_is_refused_before_it_is_waited_for),
         cmocka_unit_test(test_cuts_do_not_matter),
         cmocka_unit_test(test_signer_without_hmac_is_not_authentic),
+        cmocka_unit_test(test_unknown_hash_is_the_default),
         cmocka_unit_test(test_changed_bytes_are_not_authentic),
         cmocka_unit_test(test_hash_has_to_fit),
     };

@@ -304,6 +304,23 @@ static void test_unknown_value_type_is_ignored(void **state)
     assert_true(boolean);
 }
 
+/* Bits above the 64th count for a bool, as they do for protobuf-c. */
+static void test_bool_of_ten_bytes(void **state)
+{
+    (void)state;
+    uint8_t buffer[128];
+    struct msg_builder builder = start(buffer, sizeof(buffer));
+    struct msg_field field =
+        FIELD_OF(&builder, 0x0a, 0, 0x10, 4, 0x40, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+                 0x80, 0x02, 0x40, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00);
+    bool first = false;
+    bool second = true;
+    assert_true(msg_field_bool(&field, 0, &first));
+    assert_true(msg_field_bool(&field, 1, &second));
+    assert_true(first);
+    assert_false(second);
+}
+
 static void test_doubles_are_bit_exact(void **state)
 {
     (void)state;
@@ -522,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_other_type_has_no_value),
         cmocka_unit_test(test_strings_without_value_type),
         cmocka_unit_test(test_unknown_value_type_is_ignored),
+        cmocka_unit_test(test_bool_of_ten_bytes),
         cmocka_unit_test(test_doubles_are_bit_exact),
         cmocka_unit_test(test_uuid),
         cmocka_unit_test(test_builder_out_of_room),
