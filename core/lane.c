@@ -33,6 +33,10 @@ void lane_writer_init(struct lane_writer *writer, struct lane_header *header,
         .cursors = cursors,
         .consumer_count = consumer_count,
     };
+    for (unsigned i = 0; i < consumer_count; i++) {
+        writer->holding[i / 64] |= UINT64_C(1) << (i % 64);
+        writer->dismissed_at[i] = UINT64_MAX;
+    }
     header->version = LANE_VERSION;
     header->index = index;
     header->capacity_bytes = capacity;
@@ -41,26 +45,65 @@ void lane_writer_init(struct lane_writer *writer, struct lane_header *header,
     header->magic = LANE_MAGIC;
 }
 
-/* Reads all cursors again. A cursor that goes back, or beyond what was published, is not believed. */
+/* Takes over the cursor of one consumer. One that goes back, or beyond what was published, is not
+ * believed; a cursor from before lane_admit() is old, not wrong. */
+static void update_tail(struct lane_writer *writer, unsigned consumer, uint64_t published)
+{
+    /* A1 pairs with R1 in lane_release: the consumer is done reading what it released. */
+    uint64_t tail =
+        atomic_load_explicit(&writer->cursors[consumer].tail, memory_order_acquire);
+    if (tail <= published && tail >= writer->tails[consumer])
+        writer->tails[consumer] = tail;
+    else if (tail != writer->seen[consumer])
+        writer->bad_cursor_count++;
+    writer->seen[consumer] = tail;
+    if (writer->tails[consumer] >= writer->dismissed_at[consumer])
+        writer->holding[consumer / 64] &= ~(UINT64_C(1) << (consumer % 64));
+}
+
+/* Reads the cursors of all that hold the lane back again. */
 static void update_tails(struct lane_writer *writer)
 {
     uint64_t published = atomic_load_explicit(&writer->header->head, memory_order_relaxed);
     uint64_t min_tail = published;
     unsigned slowest = 0;
-    for (unsigned i = 0; i < writer->consumer_count; i++) {
-        /* A1 pairs with R1 in lane_release: the consumer is done reading what it released. */
-        uint64_t tail = atomic_load_explicit(&writer->cursors[i].tail, memory_order_acquire);
-        if (tail < writer->tails[i] || tail > published)
-            writer->bad_cursor_count++;
-        else
-            writer->tails[i] = tail;
-        if (writer->tails[i] < min_tail) {
-            min_tail = writer->tails[i];
-            slowest = i;
+    for (unsigned w = 0; w < RECORD_MASK_WORDS; w++) {
+        for (uint64_t bits = writer->holding[w]; bits != 0; bits &= bits - 1) {
+            unsigned consumer = w * 64 + (unsigned)__builtin_ctzll(bits);
+            update_tail(writer, consumer, published);
+            if (writer->tails[consumer] < min_tail) {
+                min_tail = writer->tails[consumer];
+                slowest = consumer;
+            }
         }
     }
     writer->min_tail = min_tail;
     writer->slowest = slowest;
+}
+
+uint64_t lane_admit(struct lane_writer *writer, unsigned consumer)
+{
+    CHECK(consumer < writer->consumer_count);
+    lane_publish(writer);
+    writer->tails[consumer] = writer->head;
+    writer->seen[consumer] =
+        atomic_load_explicit(&writer->cursors[consumer].tail, memory_order_relaxed);
+    writer->dismissed_at[consumer] = UINT64_MAX;
+    writer->holding[consumer / 64] |= UINT64_C(1) << (consumer % 64);
+    return writer->head;
+}
+
+void lane_dismiss(struct lane_writer *writer, unsigned consumer)
+{
+    CHECK(consumer < writer->consumer_count);
+    lane_publish(writer);
+    writer->dismissed_at[consumer] = writer->head;
+}
+
+void lane_dismiss_all(struct lane_writer *writer)
+{
+    for (unsigned w = 0; w < RECORD_MASK_WORDS; w++)
+        writer->holding[w] = 0;
 }
 
 static bool has_room(struct lane_writer *writer, uint64_t size)

@@ -48,17 +48,32 @@ struct lane_writer {
     uint64_t capacity;
     const struct lane_cursor *cursors; /* consumer_count of them */
     unsigned consumer_count;
+    uint64_t holding[RECORD_MASK_WORDS]; /* consumers that hold the lane back */
     uint64_t head;            /* committed, perhaps not published */
-    uint64_t min_tail;        /* no consumer is behind this */
-    uint64_t tails[RECORD_CONSUMERS_MAX]; /* last valid cursors */
+    uint64_t min_tail;        /* no consumer that holds is behind this */
+    uint64_t tails[RECORD_CONSUMERS_MAX];      /* last valid cursors */
+    uint64_t seen[RECORD_CONSUMERS_MAX];       /* last cursors as read */
+    uint64_t dismissed_at[RECORD_CONSUMERS_MAX]; /* holds until it is here; UINT64_MAX: stays */
     unsigned slowest;         /* consumer that min_tail belongs to */
     uint64_t bad_cursor_count;
 };
 
-/* `header` and `ring` are fresh zeroed memory; capacity a power of two within LANE_BYTES_*. */
+/* `header` and `ring` are fresh zeroed memory; capacity a power of two within LANE_BYTES_*. All
+ * consumers hold the lane back, from its beginning. */
 void lane_writer_init(struct lane_writer *writer, struct lane_header *header,
                       const struct lane_cursor *cursors, unsigned consumer_count,
                       uint32_t index, uint64_t capacity);
+
+/* From now on the consumer holds the lane back again, from the position returned: its cursor counts from
+ * there, and is not believed while it is behind it. Publishes. */
+uint64_t lane_admit(struct lane_writer *writer, unsigned consumer);
+
+/* No record will be committed for this consumer any more: it holds the lane back only until it has
+ * released what is there now. Publishes. */
+void lane_dismiss(struct lane_writer *writer, unsigned consumer);
+
+/* At creation: nobody holds the lane back until lane_admit(). */
+void lane_dismiss_all(struct lane_writer *writer);
 
 /* Room for a record with `message_size` bytes, at most a quarter of the ring. The record's size_bytes
  * is set. NULL when there is none: writer->slowest tells whose fault. A second call without commit

@@ -150,7 +150,7 @@ int segment_create(const struct segment_config *config, struct segment *segment,
     header->consumer_count = config->consumer_count;
     header->lane_bytes = config->lane_bytes;
     header->pid = (uint32_t)getpid();
-    header->generation = config->generation;
+    atomic_store_explicit(&header->generation, config->generation, memory_order_relaxed);
     header->started_wall_ns = clock_wall_ns();
     header->magic = SEGMENT_MAGIC;
     atomic_store_explicit(&header->state, SEGMENT_STARTING, memory_order_relaxed);
@@ -252,6 +252,21 @@ void segment_detach(struct segment *segment)
     if (segment->lock_fd > 0) /* 0: a zeroed segment */
         close(segment->lock_fd);
     *segment = (struct segment){.lock_fd = -1};
+}
+
+int segment_reader_init(const struct segment *segment, unsigned lane, unsigned consumer,
+                        uint64_t admitted_at_least, struct lane_reader *reader)
+{
+    const struct segment_consumer *counts = segment_consumer(segment, lane, consumer);
+    struct lane_cursor *cursor = segment_cursor(segment, lane, consumer);
+    /* G2 pairs with G1 in dataplane/message_sink.c. */
+    uint64_t admitted = atomic_load_explicit(&counts->admitted, memory_order_acquire);
+    if (admitted == 0 || admitted < admitted_at_least)
+        return -EAGAIN;
+    uint64_t start = atomic_load_explicit(&counts->start, memory_order_relaxed);
+    if (atomic_load_explicit(&cursor->tail, memory_order_relaxed) < start)
+        atomic_store_explicit(&cursor->tail, start, memory_order_release);
+    return lane_reader_init(reader, segment->lanes[lane], cursor, consumer);
 }
 
 bool segment_counters(const struct segment *segment, struct counters *sum)

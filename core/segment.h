@@ -36,7 +36,7 @@ struct segment_header {
     uint32_t consumer_count;
     uint64_t lane_bytes;
     uint32_t pid; /* of the data plane */
-    uint32_t generation;
+    _Atomic uint32_t generation; /* that every producer has adopted */
     uint64_t started_wall_ns;
     _Atomic uint32_t state;              /* enum segment_state */
     _Alignas(64) _Atomic uint64_t heartbeat_ns[SEGMENT_LANES_MAX]; /* CLOCK_MONOTONIC, by block */
@@ -47,6 +47,8 @@ struct segment_header {
 struct segment_consumer { /* of one lane; the lane's producer writes */
     _Atomic uint64_t matched;   /* records committed with this consumer's bit */
     _Atomic uint64_t lane_full; /* messages dropped because this consumer was the slowest */
+    _Atomic uint64_t start;     /* position at which the lane's records begin to concern it */
+    _Atomic uint64_t admitted;  /* generation that said so; 0: none yet */
 };
 
 struct segment {
@@ -87,6 +89,12 @@ static inline struct segment_consumer *segment_consumer(const struct segment *se
 {
     return &segment->consumers[lane * segment->header->consumer_count + consumer];
 }
+
+/* [a consumer] Opens lane `lane` for a consumer that `generation` (or an earlier one) has: at its cursor, or at
+ * its start when it has not read yet. -EAGAIN: the producer has not adopted a generation with this
+ * consumer yet, or not `admitted_at_least`, which tells a new consumer from the slot's former one; 0: any. */
+int segment_reader_init(const struct segment *segment, unsigned lane, unsigned consumer,
+                        uint64_t admitted_at_least, struct lane_reader *reader);
 
 /* Sums all blocks. False when one could not be read whole. */
 bool segment_counters(const struct segment *segment, struct counters *sum);

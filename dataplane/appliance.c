@@ -30,7 +30,7 @@ static int make_segment(const struct appliance_config *config, struct appliance 
     struct segment_config segment = {
         .dir = config->run_dir,
         .lane_count = config->map->worker_count + 1,
-        .consumer_count = config->plan->consumer_count,
+        .consumer_count = RECORD_CONSUMERS_MAX, /* slots: a reload brings new consumers */
         .lane_bytes = (uint64_t)config->map->lane_mbytes << 20,
         .generation = (uint32_t)config->plan->generation,
         .group = config->group,
@@ -57,11 +57,14 @@ static int open_workers(const struct appliance_config *config, struct appliance 
         return err_add(err, "no memory for %u workers", count);
     memset(memory, 0, count * sizeof(struct worker));
     appliance->workers = memory;
+    if (generation_new(config->plan, count, NULL, config->now_ns, &appliance->generation, err) !=
+        0)
+        return -1;
     appliance->worker_count = count;
     for (unsigned i = 0; i < count; i++) {
         struct worker_config worker = {
             .index = i,
-            .plan = config->plan,
+            .generation = appliance->generation,
             .segment = &appliance->segment,
             .idle_sleep = config->map->idle_sleep,
             .seed = config->seed + i + 1,
@@ -130,16 +133,18 @@ static int open_housekeeping(const struct appliance_config *config, struct appli
                              struct err *err)
 {
     struct housekeeping_config housekeeping = {
-        .plan = config->plan,
+        .generation = appliance->generation,
         .segment = &appliance->segment,
         .workers = appliance->workers,
         .worker_count = appliance->worker_count,
         .ports = appliance->ports,
         .port_count = appliance->port_count,
-        .now_ns = config->now_ns,
         .seed = config->seed,
     };
-    return housekeeping_init(&appliance->housekeeping, &housekeeping, err);
+    if (housekeeping_init(&appliance->housekeeping, &housekeeping, err) != 0)
+        return -1;
+    appliance->generation = NULL; /* housekeeping's */
+    return 0;
 }
 
 int appliance_open(const struct appliance_config *config, struct appliance *appliance,
@@ -147,7 +152,6 @@ int appliance_open(const struct appliance_config *config, struct appliance *appl
 {
     memset(appliance, 0, sizeof(*appliance));
     appliance->map = config->map;
-    appliance->plan = config->plan;
     if (check_lanes(config, err) != 0 || make_segment(config, appliance, err) != 0)
         return -1;
     if (eal_start(config->map, config->program, config->telemetry, err) != 0) {
@@ -166,6 +170,7 @@ int appliance_open(const struct appliance_config *config, struct appliance *appl
 void appliance_close(struct appliance *appliance)
 {
     housekeeping_fini(&appliance->housekeeping);
+    generation_discard(appliance->generation);
     for (unsigned i = 0; i < appliance->worker_count; i++)
         worker_fini(&appliance->workers[i]);
     free(appliance->workers);

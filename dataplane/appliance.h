@@ -15,7 +15,7 @@
 struct appliance_config {
     const char *program; /* argv[0] */
     const struct core_map *map;
-    const struct plan *plan;
+    struct plan *plan;
     const char *run_dir;
     gid_t group;         /* of lanes and cursors; (gid_t)-1: leave */
     bool telemetry;
@@ -26,7 +26,7 @@ struct appliance_config {
 
 struct appliance {
     const struct core_map *map;
-    const struct plan *plan;
+    struct generation *generation; /* the first, until housekeeping owns it */
     struct segment segment;
     struct port ports[CORE_MAP_PORTS_MAX];
     unsigned port_count;

@@ -4,7 +4,7 @@
  *
  * Place:   housekeeping.c calls flush_step() in its loop; replay.c too.
  * Threads: housekeeping only.
- * Memory:  accumulators are allocated by flusher_init() and bounded by names_max.
+ * Memory:  jobs are the generation's; those that a reload takes out are freed here after a last flush.
  * Failure: when the lane is full the flush waits and goes on later with the same line; the workers
  *          keep adding meanwhile. Nothing is lost by waiting.
  * Source:  Heka 0.11 StatAccumInput (docs/formats/statsd.md).
@@ -12,33 +12,24 @@
 #ifndef DATAPLANE_FLUSH_H
 #define DATAPLANE_FLUSH_H
 
-#include "dataplane/worker.h"
+#include "dataplane/generation.h"
+#include "dataplane/message_sink.h"
 
-enum flush_state { FLUSH_IDLE, FLUSH_REQUESTED, FLUSH_EMITTING };
-
-struct flush_job { /* one accumulator */
-    struct accum *accum;
-    enum flush_state state;
-    uint64_t next_ns;    /* wall clock of the next flush, a multiple of the interval */
-    uint64_t flush_ns;   /* of the flush that is going on */
-    uint64_t last_ns;    /* of the one before; 0: none */
-    unsigned merged;     /* workers merged in this flush */
-    uint64_t taken[CORE_MAP_WORKERS_MAX]; /* samples taken so far, by worker */
-    uint64_t refused;    /* samples that found no room, as known so far */
-};
+enum { FLUSH_JOBS_MAX = 4 * PLAN_ACCUMULATORS_MAX };
 
 struct flusher {
-    const struct plan *plan;
-    struct worker *workers;
-    unsigned worker_count;
+    struct flush_job *jobs[FLUSH_JOBS_MAX]; /* of the generation, and those that are leaving */
+    unsigned job_count;
     struct message_sink *sink;
     struct counters *counters; /* housekeeping's */
-    struct flush_job jobs[PLAN_ACCUMULATORS_MAX];
 };
 
-/* `flusher` is zeroed but for plan, workers, worker_count, sink and counters. */
-int flusher_init(struct flusher *flusher, uint64_t now_ns, struct err *err);
+/* Takes over the jobs of a generation that every worker has adopted; jobs that it does not have leave. */
+void flusher_adopt(struct flusher *flusher, const struct generation *generation);
+/* Frees all jobs. */
 void flusher_fini(struct flusher *flusher);
+/* True when so many jobs are leaving that another generation has to wait. */
+bool flusher_is_crowded(const struct flusher *flusher);
 
 /* Does what can be done now. True while a flush is going on. */
 bool flush_step(struct flusher *flusher, uint64_t now_ns);

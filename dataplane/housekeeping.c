@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "dataplane/housekeeping.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "core/clock.h"
+
+static void adopt(struct housekeeping *housekeeping, struct generation *generation)
+{
+    housekeeping->generation = generation;
+    message_sink_adopt(&housekeeping->sink, generation->plan,
+                       generation->scratches[generation->worker_count]);
+    flusher_adopt(&housekeeping->flusher, generation);
+    atomic_store_explicit(&housekeeping->segment->header->generation,
+                          (uint32_t)generation->plan->generation, memory_order_release);
+}
 
 int housekeeping_init(struct housekeeping *housekeeping, const struct housekeeping_config *config,
                       struct err *err)
@@ -11,8 +22,9 @@ int housekeeping_init(struct housekeeping *housekeeping, const struct housekeepi
     struct segment *segment = config->segment;
     unsigned lane = config->worker_count; /* behind the workers' */
     memset(housekeeping, 0, sizeof(*housekeeping));
-    housekeeping->plan = config->plan;
     housekeeping->segment = segment;
+    housekeeping->workers = config->workers;
+    housekeeping->worker_count = config->worker_count;
     housekeeping->ports = config->ports;
     housekeeping->port_count = config->port_count;
     lane_writer_init(&housekeeping->lane, segment->lanes[lane], segment_cursor(segment, lane, 0),
@@ -20,26 +32,62 @@ int housekeeping_init(struct housekeeping *housekeeping, const struct housekeepi
     struct message_sink_config sink = {
         .lane = &housekeeping->lane,
         .consumers = segment_consumer(segment, lane, 0),
-        .plan = config->plan,
+        .max_message_size = (uint64_t)config->generation->plan->max_message_size,
         .counters = &housekeeping->counters,
         .seed = config->seed,
     };
     if (message_sink_init(&housekeeping->sink, &sink, err) != 0)
         return -1;
-    housekeeping->flusher = (struct flusher){
-        .plan = config->plan,
-        .workers = config->workers,
-        .worker_count = config->worker_count,
-        .sink = &housekeeping->sink,
-        .counters = &housekeeping->counters,
-    };
-    return flusher_init(&housekeeping->flusher, config->now_ns, err);
+    housekeeping->flusher =
+        (struct flusher){.sink = &housekeeping->sink, .counters = &housekeeping->counters};
+    adopt(housekeeping, config->generation);
+    return 0;
 }
 
 void housekeeping_fini(struct housekeeping *housekeeping)
 {
     flusher_fini(&housekeeping->flusher);
     message_sink_fini(&housekeeping->sink);
+    generation_free(housekeeping->generation);
+}
+
+/* ---- reload ---- */
+
+int housekeeping_offer(struct housekeeping *housekeeping, struct generation *take_generation,
+                       struct err *err)
+{
+    const struct plan *now = housekeeping->generation->plan, *next = take_generation->plan;
+    if (housekeeping->offered != NULL || flusher_is_crowded(&housekeeping->flusher)) {
+        err_add(err, "a reload is still under way");
+        return -EBUSY;
+    }
+    if (next->max_message_size > now->max_message_size) {
+        err_add(err, "max_message_size: found %lld, a reload cannot raise it above %lld",
+                (long long)next->max_message_size, (long long)now->max_message_size);
+        return -EINVAL;
+    }
+    housekeeping->offered = take_generation;
+    for (unsigned i = 0; i < housekeeping->worker_count; i++)
+        /* O1 pairs with O2 in worker.c. */
+        atomic_store_explicit(&housekeeping->workers[i].offered, take_generation,
+                              memory_order_release);
+    return 0;
+}
+
+static void change_over_if_adopted(struct housekeeping *housekeeping)
+{
+    struct generation *offered = housekeeping->offered;
+    if (offered == NULL)
+        return;
+    for (unsigned i = 0; i < housekeeping->worker_count; i++)
+        /* P2 pairs with P1 in worker.c. */
+        if (atomic_load_explicit(&housekeeping->workers[i].adopted, memory_order_acquire) !=
+            offered)
+            return;
+    struct generation *former = housekeeping->generation;
+    adopt(housekeeping, offered);
+    housekeeping->offered = NULL;
+    generation_free(former);
 }
 
 static void publish(struct housekeeping *housekeeping, uint64_t now_mono_ns)
@@ -62,6 +110,7 @@ static void state_sizes(struct housekeeping *housekeeping)
 bool housekeeping_step(struct housekeeping *housekeeping, uint64_t now_ns, uint64_t now_mono_ns)
 {
     uint64_t flushes = housekeeping->counters.values[COUNTER_FLUSHES];
+    change_over_if_adopted(housekeeping);
     bool busy = flush_step(&housekeeping->flusher, now_ns);
     if (now_mono_ns >= housekeeping->next_stats_ns ||
         flushes != housekeeping->counters.values[COUNTER_FLUSHES]) {

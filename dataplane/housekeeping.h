@@ -10,11 +10,15 @@
 #define DATAPLANE_HOUSEKEEPING_H
 
 #include "dataplane/flush.h"
+#include "dataplane/worker.h"
 #include "dataplane/port.h"
 
 struct housekeeping {
-    const struct plan *plan;
+    struct generation *generation; /* what everybody works by */
+    struct generation *offered;    /* to the workers; not all have adopted it; or NULL */
     struct segment *segment;
+    struct worker *workers;
+    unsigned worker_count;
     struct flusher flusher;
     struct message_sink sink;
     struct lane_writer lane;
@@ -25,19 +29,24 @@ struct housekeeping {
 };
 
 struct housekeeping_config {
-    const struct plan *plan;
+    struct generation *generation; /* the first one; owned from then on */
     struct segment *segment;
-    struct worker *workers;
+    struct worker *workers; /* have adopted it */
     unsigned worker_count;
     const struct port *ports;
     unsigned port_count;
-    uint64_t now_ns; /* wall clock */
-    uint64_t seed;
+    uint64_t seed; /* of UUIDs */
 };
 
 int housekeeping_init(struct housekeeping *housekeeping,
                       const struct housekeeping_config *config, struct err *err);
 void housekeeping_fini(struct housekeeping *housekeeping);
+
+/* Offers a generation to the workers; housekeeping_step() changes over to it when all have adopted it.
+ * -EBUSY while an earlier one is under way, and the caller keeps it; -EINVAL when it does not fit what
+ * was started. */
+int housekeeping_offer(struct housekeeping *housekeeping, struct generation *take_generation,
+                       struct err *err);
 
 /* One turn. Returns true while a flush is going on, so that the caller sleeps less. */
 bool housekeeping_step(struct housekeeping *housekeeping, uint64_t now_ns, uint64_t now_mono_ns);

@@ -15,6 +15,7 @@
 #include "core/clock.h"
 #include "core/paths.h"
 #include "dataplane/appliance.h"
+#include "dataplane/command.h"
 #include "dataplane/privileges.h"
 #include "dataplane/replay.h"
 #include "dataplane/telemetry.h"
@@ -167,13 +168,15 @@ static void set_state(struct appliance *appliance, enum segment_state state)
     atomic_store_explicit(&appliance->segment.header->state, state, memory_order_release);
 }
 
-static void run(struct appliance *appliance, const char *break_counter)
+static void run(struct appliance *appliance, struct command_server *server,
+                const char *break_counter)
 {
     struct housekeeping *housekeeping = &appliance->housekeeping;
     if (break_counter != NULL)
         housekeeping->counters.values[counter_find(break_counter)]++;
     while (!stop_asked) {
         bool busy = housekeeping_step(housekeeping, clock_wall_ns(), clock_mono_ns());
+        command_step(server, clock_wall_ns(), clock_mono_ns());
         pause_ns(busy ? STEP_BUSY_NS : STEP_IDLE_NS);
     }
 }
@@ -207,7 +210,7 @@ static void catch_signals(void)
 }
 
 static int serve(const struct arguments *arguments, const struct core_map *map,
-                 const struct plan *plan, struct err *err)
+                 struct plan *plan, struct err *err)
 {
     static struct appliance appliance;
     struct privileges_user user;
@@ -234,7 +237,10 @@ static int serve(const struct arguments *arguments, const struct core_map *map,
     if (appliance_open(&config, &appliance, err) != 0)
         return -1;
     catch_signals(); /* after EAL, before anybody can know that we run */
+    struct command_server server = {.housekeeping = &appliance.housekeeping,
+                                    .plan_path = arguments->plan};
     if (telemetry_register(&appliance.segment, err) != 0 ||
+        command_open(&server, arguments->run_dir, config.group, err) != 0 ||
         (drop && privileges_drop(&user, err) != 0) || appliance_launch(&appliance, err) != 0) {
         appliance_close(&appliance);
         return -1;
@@ -243,8 +249,9 @@ static int serve(const struct arguments *arguments, const struct core_map *map,
     printf("data plane running: pid %d, %u workers, %u lanes\n", (int)getpid(),
            appliance.worker_count, appliance.worker_count + 1);
     fflush(stdout);
-    run(&appliance, arguments->break_counter);
+    run(&appliance, &server, arguments->break_counter);
     stop(&appliance);
+    command_close(&server);
     appliance_close(&appliance);
     return 0;
 }

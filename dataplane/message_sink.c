@@ -12,28 +12,51 @@ enum { STAGING_BYTES_MIN = 256 * 1024 };
 int message_sink_init(struct message_sink *sink, const struct message_sink_config *config,
                       struct err *err)
 {
-    size_t two_messages = 2 * (size_t)config->plan->max_message_size;
+    size_t two_messages = 2 * (size_t)config->max_message_size;
     memset(sink, 0, sizeof(*sink));
     sink->lane = config->lane;
     sink->consumers = config->consumers;
-    sink->plan = config->plan;
     sink->counters = config->counters;
     sink->random = config->seed;
     sink->staging_size = two_messages > STAGING_BYTES_MIN ? two_messages : STAGING_BYTES_MIN;
     sink->staging = malloc(sink->staging_size);
-    if (sink->staging == NULL || ruleset_scratch_new(config->plan->rules, &sink->scratch) != 0) {
-        message_sink_fini(sink);
+    if (sink->staging == NULL)
         return err_add(err, "no memory for staging messages");
-    }
+    lane_dismiss_all(sink->lane);
     return 0;
 }
 
 void message_sink_fini(struct message_sink *sink)
 {
-    ruleset_scratch_free(sink->scratch);
     free(sink->staging);
     sink->staging = NULL;
-    sink->scratch = NULL;
+}
+
+static void admit(struct message_sink *sink, unsigned slot, uint64_t generation)
+{
+    struct segment_consumer *consumer = &sink->consumers[slot];
+    uint64_t start = lane_admit(sink->lane, slot);
+    atomic_store_explicit(&consumer->matched, 0, memory_order_relaxed);
+    atomic_store_explicit(&consumer->lane_full, 0, memory_order_relaxed);
+    atomic_store_explicit(&consumer->start, start, memory_order_relaxed);
+    /* G1 pairs with G2 in segment_reader_init: `start` belongs to this generation. */
+    atomic_store_explicit(&consumer->admitted, generation, memory_order_release);
+}
+
+void message_sink_adopt(struct message_sink *sink, const struct plan *plan,
+                        struct ruleset_scratch *scratch)
+{
+    CHECK(sink->pending_count == 0);
+    for (unsigned slot = 0; slot < sink->lane->consumer_count; slot++) {
+        bool was = sink->plan != NULL && plan_has_slot(sink->plan, slot);
+        bool is = plan_has_slot(plan, slot);
+        if (is && !was)
+            admit(sink, slot, (uint64_t)plan->generation);
+        if (was && !is)
+            lane_dismiss(sink->lane, slot);
+    }
+    sink->plan = plan;
+    sink->scratch = scratch;
 }
 
 /* splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014). */
@@ -129,6 +152,18 @@ static bool commit(struct message_sink *sink, unsigned index)
     return true;
 }
 
+static void count_lane_full(struct message_sink *sink)
+{
+    sink->counters->values[COUNTER_MESSAGES_LANE_FULL]++;
+    add_relaxed(&sink->consumers[sink->lane->slowest].lane_full, 1);
+}
+
+void message_sink_drop(struct message_sink *sink)
+{
+    sink->counters->values[COUNTER_MESSAGES_CREATED]++;
+    count_lane_full(sink);
+}
+
 static void end_burst(struct message_sink *sink)
 {
     lane_publish(sink->lane);
@@ -146,8 +181,7 @@ void message_sink_flush(struct message_sink *sink)
         if (!is_wanted(sink->masks[i])) {
             sink->counters->values[COUNTER_MESSAGES_UNMATCHED]++;
         } else if (!commit(sink, i)) {
-            sink->counters->values[COUNTER_MESSAGES_LANE_FULL]++;
-            add_relaxed(&sink->consumers[sink->lane->slowest].lane_full, 1);
+            count_lane_full(sink);
         }
     }
     end_burst(sink);

@@ -27,8 +27,8 @@ struct sink_pending {
 struct message_sink {
     struct lane_writer *lane;
     struct segment_consumer *consumers; /* of this lane */
-    const struct plan *plan;
-    struct ruleset_scratch *scratch;
+    const struct plan *plan;         /* of the generation that is adopted */
+    struct ruleset_scratch *scratch; /* of it, for this producer */
     struct counters *counters;
     uint64_t random; /* state of the generator of UUIDs */
     uint8_t *staging;
@@ -42,7 +42,7 @@ struct message_sink {
 struct message_sink_config {
     struct lane_writer *lane;
     struct segment_consumer *consumers;
-    const struct plan *plan;
+    uint64_t max_message_size; /* of the first plan: later ones must not have a larger one */
     struct counters *counters;
     uint64_t seed; /* of UUIDs */
 };
@@ -50,6 +50,11 @@ struct message_sink_config {
 int message_sink_init(struct message_sink *sink, const struct message_sink_config *config,
                       struct err *err);
 void message_sink_fini(struct message_sink *sink); /* zeroed is fine */
+
+/* Changes over to a plan, with nothing staged: from here on messages are matched by it. Consumers that
+ * are new in it start at this place of the lane, those that are gone end here. */
+void message_sink_adopt(struct message_sink *sink, const struct plan *plan,
+                        struct ruleset_scratch *scratch);
 
 /* Starts a message in the staging buffer with Uuid and Timestamp written; the caller adds members and
  * calls message_sink_add(). Flushes first when there is no room for a message. */
@@ -68,5 +73,8 @@ void message_sink_flush(struct message_sink *sink);
  * was counted but FLUSH_WAITS. */
 int message_sink_put(struct message_sink *sink, const struct msg_builder *builder,
                      uint32_t origin, uint64_t ingest_ns);
+
+/* Counts a message that was never built as dropped for want of room. */
+void message_sink_drop(struct message_sink *sink);
 
 #endif

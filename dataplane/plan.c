@@ -63,13 +63,17 @@ static const struct schema_key listener_keys[] = {
 };
 static const struct schema listener_schema = {"listener", listener_keys};
 
+#define CONSUMER(member) .offset = offsetof(struct plan_consumer, member)
 static const struct schema_key consumer_keys[] = {
-    {.key = "name", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED,
-     .offset = offsetof(struct rule_text, name), .help = "The filter or output."},
-    {.key = "message_matcher", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED,
-     .offset = offsetof(struct rule_text, text), .help = "Which messages it gets."},
-    {.key = "message_signer", .type = SCHEMA_STRING,
-     .offset = offsetof(struct rule_text, signer), .help = "Only messages of this signer."},
+    {.key = "name", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, CONSUMER(name),
+     .help = "The filter or output."},
+    {.key = "message_matcher", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, CONSUMER(text),
+     .help = "Which messages it gets."},
+    {.key = "message_signer", .type = SCHEMA_STRING, CONSUMER(signer),
+     .help = "Only messages of this signer."},
+    {.key = "slot", .type = SCHEMA_INT, CONSUMER(slot), .min = -1,
+     .max = PLAN_CONSUMERS_MAX - 1, .def = "-1",
+     .help = "Bit in the match mask; -1: its place in the list."},
     {0},
 };
 static const struct schema consumer_schema = {"consumer", consumer_keys};
@@ -112,6 +116,7 @@ static int add_accumulator(struct plan *plan, const struct conf_node *table, str
                         accumulator->name);
     if (rc != 0)
         return -1;
+    accumulator->node = table;
     plan->accumulator_count++;
     return 0;
 }
@@ -166,11 +171,28 @@ static int add_listener(struct plan *plan, const struct conf_node *table, struct
 
 static int add_consumer(struct plan *plan, const struct conf_node *table, struct err *err)
 {
-    struct rule_text *consumer = &plan->consumers[plan->consumer_count];
-    if (schema_apply(&consumer_schema, table, "consumers", NULL, plan->doc, consumer, err) != 0)
+    struct plan_consumer consumer = {0};
+    if (schema_apply(&consumer_schema, table, "consumers", NULL, plan->doc, &consumer, err) != 0)
         return -1;
-    plan->consumer_count++;
+    unsigned slot = consumer.slot >= 0 ? (unsigned)consumer.slot : plan->consumers_seen;
+    plan->consumers_seen++;
+    if (plan_has_slot(plan, slot))
+        return err_at(err, table->file, table->line, "slot: %u is taken by '%s'", slot,
+                      plan->consumers[slot].name);
+    plan->consumers[slot] =
+        (struct rule_text){.name = consumer.name, .text = consumer.text, .signer = consumer.signer};
+    plan->slots[slot / 64] |= UINT64_C(1) << (slot % 64);
+    if (slot >= plan->slot_count)
+        plan->slot_count = slot + 1;
     return 0;
+}
+
+static int compile_rules(struct plan *plan, struct err *err)
+{
+    for (unsigned slot = 0; slot < plan->slot_count; slot++)
+        if (!plan_has_slot(plan, slot))
+            plan->consumers[slot] = (struct rule_text){.name = "", .text = "FALSE"};
+    return ruleset_compile(plan->consumers, plan->slot_count, &plan->rules, err);
 }
 
 static int fill(struct plan *plan, struct err *err)
@@ -187,7 +209,7 @@ static int fill(struct plan *plan, struct err *err)
         plan->hostname = plan->own_hostname;
     }
     rc |= listener_table_build(plan->addresses, plan->address_count, &plan->table, err);
-    rc |= ruleset_compile(plan->consumers, plan->consumer_count, &plan->rules, err);
+    rc |= compile_rules(plan, err);
     return rc != 0 ? -1 : 0;
 }
 
@@ -200,6 +222,7 @@ static int from_doc(struct conf_doc *take_doc, struct plan **out, struct err *er
         return err_add(err, "out of memory");
     }
     plan->doc = take_doc;
+    plan->reference_count = 1;
     if (fill(plan, err) != 0) {
         plan_free(plan);
         return -1;
@@ -225,12 +248,58 @@ int plan_parse(const char *text, size_t text_len, const char *file, struct plan 
     return from_doc(doc, out, err);
 }
 
+struct plan *plan_get(struct plan *plan)
+{
+    plan->reference_count++;
+    return plan;
+}
+
 void plan_free(struct plan *plan)
 {
-    if (plan == NULL)
+    if (plan == NULL || --plan->reference_count > 0)
         return;
     listener_table_free(plan->table);
     ruleset_free(plan->rules);
     conf_doc_free(plan->doc);
     free(plan);
+}
+
+static bool same_node(const struct conf_node *a, const struct conf_node *b);
+
+/* Both hold the same children, in the same order: a difference in order costs a restart of the
+ * accumulator, no more. */
+static bool same_children(const struct conf_node *a, const struct conf_node *b)
+{
+    if (a->count != b->count)
+        return false;
+    const struct conf_node *in_b = b->first;
+    for (const struct conf_node *in_a = a->first; in_a != NULL; in_a = in_a->next) {
+        if ((in_a->key == NULL) != (in_b->key == NULL) ||
+            (in_a->key != NULL && strcmp(in_a->key, in_b->key) != 0) || !same_node(in_a, in_b))
+            return false;
+        in_b = in_b->next;
+    }
+    return true;
+}
+
+static bool same_node(const struct conf_node *a, const struct conf_node *b)
+{
+    if (a->type != b->type)
+        return false;
+    switch (a->type) {
+    case CONF_TABLE:
+    case CONF_ARRAY: return same_children(a, b);
+    case CONF_STRING:
+        return a->str_len == b->str_len && memcmp(a->str, b->str, a->str_len) == 0;
+    case CONF_INT:
+    case CONF_DATE: return a->i == b->i;
+    case CONF_FLOAT: return memcmp(&a->d, &b->d, sizeof(a->d)) == 0;
+    case CONF_BOOL: return a->b == b->b;
+    }
+    return false;
+}
+
+bool plan_same_accumulator(const struct plan_accumulator *a, const struct plan_accumulator *b)
+{
+    return same_node(a->node, b->node);
 }

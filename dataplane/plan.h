@@ -34,9 +34,15 @@ struct plan_listener {
     bool set_hostname;
 };
 
+struct plan_consumer {
+    const char *name, *text, *signer;
+    int64_t slot; /* bit in the match mask and index of its cursors; -1: its place in the list */
+};
+
 struct plan_accumulator {
     const char *name;
     struct accum_config config;
+    const struct conf_node *node; /* as written */
 };
 
 struct plan {
@@ -53,16 +59,30 @@ struct plan {
     uint16_t listener_of_address[LISTENERS_MAX]; /* an address's index to its listener */
     unsigned address_count;
     struct listener_table *table; /* over addresses */
+    /* Consumers by slot. A slot without one has the rule FALSE, and no bit in `slots`. */
     struct rule_text consumers[PLAN_CONSUMERS_MAX];
-    unsigned consumer_count;
+    uint64_t slots[PLAN_CONSUMERS_MAX / 64];
+    unsigned consumers_seen; /* while loading */
+    unsigned slot_count; /* highest slot in use, plus 1 */
     struct ruleset *rules;
     struct conf_doc *doc;
+    unsigned reference_count; /* housekeeping's */
     char own_hostname[256];
 };
+
+static inline bool plan_has_slot(const struct plan *plan, unsigned slot)
+{
+    return (plan->slots[slot / 64] >> (slot % 64)) & 1;
+}
 
 int plan_load(const char *path, struct plan **out, struct err *err);
 int plan_parse(const char *text, size_t text_len, const char *file, struct plan **out,
                struct err *err);
-void plan_free(struct plan *plan); /* NULL is fine */
+/* References: a plan has one after loading; the last plan_free() frees it. NULL is fine. */
+struct plan *plan_get(struct plan *plan);
+void plan_free(struct plan *plan);
+
+/* Same name and same options, as written. */
+bool plan_same_accumulator(const struct plan_accumulator *a, const struct plan_accumulator *b);
 
 #endif

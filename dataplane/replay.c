@@ -114,7 +114,7 @@ static int make_core_map(struct replay *replay, struct err *err)
 static void print_consumers(struct replay *replay, const struct record *record)
 {
     const char *comma = "";
-    for (unsigned c = 0; c < replay->plan->consumer_count; c++) {
+    for (unsigned c = 0; c < replay->plan->slot_count; c++) {
         if (!record_wanted_by(record, c))
             continue;
         buffer_printf(&replay->line, "%s\"%s\"", comma, replay->plan->consumers[c].name);
@@ -140,8 +140,9 @@ static void drain_consumer(struct replay *replay, unsigned lane, unsigned consum
 {
     struct lane_reader reader;
     uint64_t skipped = 0;
-    int error = lane_reader_init(&reader, replay->view.lanes[lane],
-                                 segment_cursor(&replay->view, lane, consumer), consumer);
+    int error = segment_reader_init(&replay->view, lane, consumer, 0, &reader);
+    if (error == -EAGAIN)
+        return; /* nobody has this slot */
     const struct record *record;
     while (error == 0 && (record = lane_next(&reader, &skipped, &error)) != NULL) {
         bool first = true;
@@ -159,7 +160,7 @@ static bool drain(void *arg)
 {
     struct replay *replay = arg;
     for (unsigned lane = 0; lane < replay->view.header->lane_count; lane++)
-        for (unsigned consumer = 0; consumer < replay->plan->consumer_count; consumer++)
+        for (unsigned consumer = 0; consumer < replay->plan->slot_count; consumer++)
             drain_consumer(replay, lane, consumer);
     return replay->error == 0;
 }

@@ -20,27 +20,11 @@ enum {
     IDLE_SLEEP_NS = 50 * 1000
 };
 
-static int make_shards(struct worker *worker, struct err *err)
-{
-    for (unsigned i = 0; i < worker->plan->accumulator_count; i++) {
-        const struct accum_config *config = &worker->plan->accumulators[i].config;
-        struct shard_limits limits = {
-            .names_max = (uint32_t)config->names_max,
-            .timer_samples_max = (uint32_t)config->timer_samples_max,
-        };
-        if (shard_new(&limits, &worker->shards[i]) != 0)
-            return err_add(err, "worker %u: no memory for %u names of accumulator '%s'",
-                           worker->index, limits.names_max, worker->plan->accumulators[i].name);
-    }
-    return 0;
-}
-
 int worker_init(struct worker *worker, const struct worker_config *config, struct err *err)
 {
     struct segment *segment = config->segment;
     struct lane_header *header = segment->lanes[config->index];
     worker->index = config->index;
-    worker->plan = config->plan;
     worker->idle_sleep = config->idle_sleep;
     worker->published = &segment->blocks[config->index];
     worker->heartbeat_ns = &segment->header->heartbeat_ns[config->index];
@@ -51,21 +35,20 @@ int worker_init(struct worker *worker, const struct worker_config *config, struc
     struct message_sink_config sink = {
         .lane = &worker->lane,
         .consumers = segment_consumer(segment, config->index, 0),
-        .plan = config->plan,
+        .max_message_size = (uint64_t)config->generation->plan->max_message_size,
         .counters = &worker->counters,
         .seed = config->seed,
     };
     if (message_sink_init(&worker->sink, &sink, err) != 0)
         return -1;
-    return make_shards(worker, err);
+    worker_adopt(worker, config->generation);
+    return 0;
 }
 
 void worker_fini(struct worker *worker)
 {
     for (unsigned i = 0; i < worker->queue_count; i++)
         packet_stage_free(worker->queues[i].stage);
-    for (unsigned i = 0; i < PLAN_ACCUMULATORS_MAX; i++)
-        shard_free(worker->shards[i]);
     message_sink_fini(&worker->sink);
 }
 
@@ -73,7 +56,9 @@ void worker_fini(struct worker *worker)
 
 static void add_samples(struct worker *worker)
 {
-    struct shard *shard = worker->shards[worker->sample_accumulator];
+    if (worker->sample_count == 0)
+        return;
+    struct shard *shard = worker->shards[worker->sample_accumulator]->shard;
     for (unsigned done = 0; done < worker->sample_count;) {
         unsigned count = worker->sample_count - done;
         if (count > STATSD_BURST)
@@ -108,58 +93,95 @@ static void take_statsd(struct worker *worker, const struct plan_listener *liste
     }
 }
 
-static uint64_t load(const _Atomic uint64_t *value)
+static void add_totals(struct worker_totals *totals, const struct worker_shard *shard)
 {
-    return atomic_load_explicit(value, memory_order_relaxed);
+    const struct shard_counts *counts = shard_counts(shard->shard);
+    for (unsigned type = 0; type < STATSD_TYPE_COUNT; type++)
+        totals->accepted[type] +=
+            atomic_load_explicit(&counts->accepted[type], memory_order_relaxed);
+    totals->no_name_room += atomic_load_explicit(&counts->overflow_names, memory_order_relaxed);
+    totals->no_timer_room += atomic_load_explicit(&counts->overflow_timers, memory_order_relaxed);
+    totals->handed += atomic_load_explicit(&shard->handed, memory_order_relaxed);
 }
 
 /* Takes the parser's and the shards' own counts over; they are monotonic. */
 static void collect_statsd(struct worker *worker)
 {
     uint64_t *values = worker->counters.values;
-    uint64_t handed = 0, accepted[STATSD_TYPE_COUNT] = {0}, no_name = 0, no_timer = 0;
-    for (unsigned i = 0; i < worker->plan->accumulator_count; i++) {
-        const struct shard_counts *counts = shard_counts(worker->shards[i]);
-        for (unsigned type = 0; type < STATSD_TYPE_COUNT; type++)
-            accepted[type] += load(&counts->accepted[type]);
-        no_name += load(&counts->overflow_names);
-        no_timer += load(&counts->overflow_timers);
-        handed += load(&worker->handed[i]);
-    }
+    struct worker_totals totals = worker->left;
+    for (unsigned i = 0; i < worker->generation->plan->accumulator_count; i++)
+        add_totals(&totals, worker->shards[i]);
     values[COUNTER_STATSD_LINES] = worker->statsd.lines;
     for (unsigned i = 0; i < STATSD_REJECT_COUNT; i++)
         values[COUNTER_STATSD_REJECT_NO_COLON + i] = worker->statsd.rejects[i];
-    values[COUNTER_SAMPLES_COUNTER] = accepted[STATSD_COUNTER];
-    values[COUNTER_SAMPLES_GAUGE] = accepted[STATSD_GAUGE];
-    values[COUNTER_SAMPLES_TIMER] = accepted[STATSD_TIMER];
-    values[COUNTER_SAMPLES_NO_NAME_ROOM] = no_name;
-    values[COUNTER_SAMPLES_NO_TIMER_ROOM] = no_timer;
-    values[COUNTER_SAMPLES_HANDED] = handed;
-    values[COUNTER_SAMPLES_OPEN] = accepted[STATSD_COUNTER] + accepted[STATSD_GAUGE] +
-                                   accepted[STATSD_TIMER] - handed;
+    values[COUNTER_SAMPLES_COUNTER] = totals.accepted[STATSD_COUNTER];
+    values[COUNTER_SAMPLES_GAUGE] = totals.accepted[STATSD_GAUGE];
+    values[COUNTER_SAMPLES_TIMER] = totals.accepted[STATSD_TIMER];
+    values[COUNTER_SAMPLES_NO_NAME_ROOM] = totals.no_name_room;
+    values[COUNTER_SAMPLES_NO_TIMER_ROOM] = totals.no_timer_room;
+    values[COUNTER_SAMPLES_HANDED] = totals.handed;
+    values[COUNTER_SAMPLES_OPEN] = totals.accepted[STATSD_COUNTER] +
+                                   totals.accepted[STATSD_GAUGE] +
+                                   totals.accepted[STATSD_TIMER] - totals.handed;
 }
 _Static_assert(COUNTER_STATSD_REJECT_BAD_VALUE - COUNTER_STATSD_REJECT_NO_COLON + 1 ==
                    STATSD_REJECT_COUNT,
                "the rejects of counters.def follow enum statsd_reject");
 
-/* Gives sides of shards to housekeeping where it asked for them. The number of samples is stored
- * before shard_poll() makes the side visible, whose release orders it. */
 void worker_hand_over(struct worker *worker)
 {
-    for (unsigned i = 0; i < worker->plan->accumulator_count; i++) {
-        struct shard *shard = worker->shards[i];
-        if (LIKELY(!shard_requested(shard)))
+    for (unsigned i = 0; i < worker->generation->plan->accumulator_count; i++)
+        worker_shard_hand_over(worker->shards[i]);
+}
+
+/* ---- generations ---- */
+
+static bool has_job(const struct generation *generation, const struct flush_job *job)
+{
+    for (unsigned i = 0; i < generation->plan->accumulator_count; i++)
+        if (generation->jobs[i] == job)
+            return true;
+    return false;
+}
+
+/* What was left in a shard when it was given up is handed over with it: housekeeping owns it then. */
+static void leave_accumulators(struct worker *worker, const struct generation *next)
+{
+    const struct generation *now = worker->generation;
+    for (unsigned i = 0; now != NULL && i < now->plan->accumulator_count; i++) {
+        if (has_job(next, now->jobs[i]))
             continue;
-        const struct shard_counts *counts = shard_counts(shard);
-        uint64_t sum = 0;
+        struct worker_totals totals = {0};
+        add_totals(&totals, worker->shards[i]);
         for (unsigned type = 0; type < STATSD_TYPE_COUNT; type++)
-            sum += load(&counts->accepted[type]);
-        atomic_store_explicit(&worker->handed[i], sum, memory_order_relaxed);
-        atomic_store_explicit(&worker->refused[i],
-                              load(&counts->overflow_names) + load(&counts->overflow_timers),
-                              memory_order_relaxed);
-        shard_poll(shard);
+            worker->left.accepted[type] += totals.accepted[type];
+        worker->left.no_name_room += totals.no_name_room;
+        worker->left.no_timer_room += totals.no_timer_room;
+        worker->left.handed += totals.accepted[STATSD_COUNTER] + totals.accepted[STATSD_GAUGE] +
+                               totals.accepted[STATSD_TIMER];
     }
+}
+
+void worker_adopt(struct worker *worker, struct generation *generation)
+{
+    leave_accumulators(worker, generation);
+    worker->generation = generation;
+    worker->sample_accumulator = 0;
+    for (unsigned i = 0; i < generation->plan->accumulator_count; i++)
+        worker->shards[i] = &generation->jobs[i]->shards[worker->index];
+    for (unsigned i = 0; i < worker->queue_count; i++)
+        packet_set_listeners(worker->queues[i].stage, generation->plan->table);
+    message_sink_adopt(&worker->sink, generation->plan, generation->scratches[worker->index]);
+    /* P1 pairs with P2 in reload.c: the worker uses nothing of the former generation any more. */
+    atomic_store_explicit(&worker->adopted, generation, memory_order_release);
+}
+
+static void adopt_if_offered(struct worker *worker)
+{
+    /* O2 (acquire) pairs with O1 in reload.c: the generation is complete. */
+    struct generation *offered = atomic_load_explicit(&worker->offered, memory_order_acquire);
+    if (UNLIKELY(offered != NULL && offered != worker->generation))
+        worker_adopt(worker, offered);
 }
 
 /* ---- the turn ---- */
@@ -167,10 +189,11 @@ void worker_hand_over(struct worker *worker)
 static void take_datagrams(struct worker *worker, const struct datagram *datagrams,
                            unsigned count, uint64_t now_ns)
 {
+    const struct plan *plan = worker->generation->plan;
     uint64_t *values = worker->counters.values;
     for (unsigned i = 0; i < count; i++) {
-        uint16_t index = worker->plan->listener_of_address[datagrams[i].listener];
-        const struct plan_listener *listener = &worker->plan->listeners[index];
+        uint16_t index = plan->listener_of_address[datagrams[i].listener];
+        const struct plan_listener *listener = &plan->listeners[index];
         if (listener->kind == PLAN_STATSD) {
             take_statsd(worker, listener, &datagrams[i]);
             values[COUNTER_DATAGRAMS_STATSD]++;
@@ -204,6 +227,7 @@ static void expire(struct worker *worker, uint64_t now_ns)
 unsigned worker_turn(struct worker *worker, uint64_t now_ns)
 {
     unsigned frames = 0;
+    adopt_if_offered(worker);
     for (unsigned i = 0; i < worker->queue_count; i++)
         frames += poll_queue(worker, &worker->queues[i], now_ns);
     message_sink_flush(&worker->sink);

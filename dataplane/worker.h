@@ -11,6 +11,7 @@
 #define DATAPLANE_WORKER_H
 
 #include "core/core_map.h"
+#include "dataplane/generation.h"
 #include "dataplane/message_sink.h"
 #include "dataplane/packet.h"
 #include "stats/shard.h"
@@ -22,15 +23,19 @@ struct worker_queue {
     struct packet_stage *stage;
 };
 
+struct worker_totals { /* samples, summed over accumulators */
+    uint64_t accepted[STATSD_TYPE_COUNT], no_name_room, no_timer_room, handed;
+};
+
 struct worker {
     unsigned index;
-    const struct plan *plan;
+    struct generation *generation;           /* what it works by */
+    _Atomic(struct generation *) offered;    /* by housekeeping; adopted at the next turn */
+    _Atomic(struct generation *) adopted;    /* the worker's answer */
     struct worker_queue queues[CORE_MAP_PORTS_MAX * CORE_MAP_QUEUES_MAX];
     unsigned queue_count;
-    struct shard *shards[PLAN_ACCUMULATORS_MAX]; /* by accumulator of the plan */
-    /* Samples handed over and samples refused so far, by accumulator; written before the shard is
-     * ready. [any] */
-    _Atomic uint64_t handed[PLAN_ACCUMULATORS_MAX], refused[PLAN_ACCUMULATORS_MAX];
+    struct worker_shard *shards[PLAN_ACCUMULATORS_MAX]; /* by accumulator of the generation */
+    struct worker_totals left; /* of accumulators that it has no more */
     struct message_sink sink;
     struct lane_writer lane;
     struct counters counters;
@@ -47,7 +52,7 @@ struct worker {
 
 struct worker_config {
     unsigned index;
-    const struct plan *plan;
+    struct generation *generation; /* the first one */
     struct segment *segment; /* lane, counters and heartbeat are those with the worker's index */
     bool idle_sleep;
     uint64_t seed; /* of UUIDs */
@@ -55,6 +60,9 @@ struct worker_config {
 
 /* `worker` is zeroed; queues are added by the caller afterwards. */
 int worker_init(struct worker *worker, const struct worker_config *config, struct err *err);
+
+/* Changes over to a generation between two turns; worker_turn() does it when one is offered. */
+void worker_adopt(struct worker *worker, struct generation *generation);
 void worker_fini(struct worker *worker);
 
 /* Polls every queue once and hands over what was asked for. Returns the frames received. */
