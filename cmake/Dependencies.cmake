@@ -6,6 +6,11 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(DPDK REQUIRED IMPORTED_TARGET libdpdk>=22.11)       # dataplane, bench
+if(HEKA_MARCH) # its flags stand behind ours and would undo them
+  get_target_property(dpdk_options PkgConfig::DPDK INTERFACE_COMPILE_OPTIONS)
+  list(FILTER dpdk_options EXCLUDE REGEX "^-march=")
+  set_property(TARGET PkgConfig::DPDK PROPERTY INTERFACE_COMPILE_OPTIONS ${dpdk_options})
+endif()
 pkg_check_modules(HYPERSCAN REQUIRED IMPORTED_TARGET libhs>=5.4)      # matcher
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)          # matcher
 pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)   # core

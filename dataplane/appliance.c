@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_launch.h>
@@ -178,6 +179,7 @@ void appliance_close(struct appliance *appliance)
         if (appliance->ports[i].pool != NULL)
             port_close(&appliance->ports[i]);
     rte_eal_cleanup();
+    rmdir(rte_eal_get_runtime_dir()); /* EAL leaves it; another user's stays */
     segment_detach(&appliance->segment);
 }
 

@@ -89,7 +89,7 @@ enum counter_id ip4_take(struct packet_stage *stage, struct frame *frame)
     const uint8_t *ip = frame->data + frame->ip_at;
     uint32_t room = frame->size - frame->ip_at;
     uint32_t header_size = room >= IP4_SIZE ? (ip[0] & 15u) * 4 : 0;
-    if (header_size < IP4_SIZE || header_size > room || ip[0] >> 4 != 4)
+    if (header_size < IP4_SIZE || ip[0] >> 4 != 4)
         return COUNTER_IP4_MALFORMED;
     uint32_t total = octets_load_be16(ip + 2); /* what is behind it in the frame is padding */
     if (total < header_size || total > room)

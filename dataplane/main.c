@@ -238,10 +238,13 @@ static int serve(const struct arguments *arguments, const struct core_map *map,
         return -1;
     catch_signals(); /* after EAL, before anybody can know that we run */
     struct command_server server = {.housekeeping = &appliance.housekeeping,
-                                    .plan_path = arguments->plan};
+                                    .plan_path = arguments->plan,
+                                    .listen_fd = -1,
+                                    .client_fd = -1};
     if (telemetry_register(&appliance.segment, err) != 0 ||
         command_open(&server, arguments->run_dir, config.group, err) != 0 ||
         (drop && privileges_drop(&user, err) != 0) || appliance_launch(&appliance, err) != 0) {
+        command_close(&server);
         appliance_close(&appliance);
         return -1;
     }

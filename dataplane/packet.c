@@ -231,9 +231,9 @@ static void frame_take(struct packet_stage *stage, struct rte_mbuf *mbuf)
         stage->dones[stage->done_count++] = frame.mbuf;
 }
 
-/* The frame that nearly all are: one segment, to our MAC, in the port's VLAN, with a whole UDP
- * datagram over IPv4 without options for a listener. False, and nothing done, for any other, right
- * or wrong. What has one likely answer is gathered into one branch. */
+/* The frame that nearly all are: to our MAC, in the port's VLAN, with a whole UDP datagram over IPv4
+ * without options for a listener, all in the first segment. False, and nothing done, for any other,
+ * right or wrong. What has one likely answer is gathered into one branch. */
 static inline bool datagram_take(const struct packet_stage *stage, const struct rte_mbuf *mbuf,
                                  struct datagram *datagram)
 {
@@ -251,7 +251,7 @@ static inline bool datagram_take(const struct packet_stage *stage, const struct 
         size -= VLAN_SIZE;
     }
     uint64_t unusual = (octets_load64(frame) ^ stage->mac) & stage->mac_mask;
-    unusual |= (mbuf->nb_segs ^ 1u) | (flags & RTE_MBUF_F_RX_QINQ_STRIPPED);
+    unusual |= flags & RTE_MBUF_F_RX_QINQ_STRIPPED;
     unusual |= (uint32_t)type ^ OCTETS_BE16(RTE_ETHER_TYPE_IPV4);
     unusual |= vlan ^ stage->vlan;
     unusual |= (ip[0] ^ 0x45u) | (ip[9] ^ (uint32_t)IPPROTO_UDP);

@@ -268,15 +268,20 @@ int worker_run(void *arg)
 {
     struct worker *worker = arg;
     unsigned empty_turns = 0;
+    uint64_t before_tsc = rte_get_tsc_cycles();
     while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
-        empty_turns = worker_turn(worker, clock_wall_ns()) == 0 ? empty_turns + 1 : 0;
+        bool found = worker_turn(worker, clock_wall_ns()) > 0;
         uint64_t tsc = rte_get_tsc_cycles();
+        if (found)
+            worker->counters.values[COUNTER_CYCLES_BUSY] += tsc - before_tsc;
         if (tsc >= worker->next_publish_tsc) {
             worker_publish(worker, clock_mono_ns());
             worker->next_publish_tsc = tsc + worker->publish_interval_tsc;
         }
+        empty_turns = found ? 0 : empty_turns + 1;
         if (empty_turns > 0)
             rest(worker, empty_turns);
+        before_tsc = found ? tsc : rte_get_tsc_cycles();
     }
     worker_publish(worker, clock_mono_ns());
     return 0;

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * statsd_rate.c - statsd through the data plane at full speed, with every total checked.
+ *
+ * Place:   measures what rate_rig.c starts, and reads the lanes in hekad's place; bench/README.md
+ *          says how to read the result.
+ * Threads: this one, and that of rate_reader.c.
+ * Memory:  two numbers for each series.
+ * Failure: anything that is not exact fails the case.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+#include "bench/rate_reader.h"
+#include "bench/rate_rig.h"
+#include "bench/statsd_check.h"
+#include "bench/thread_time.h"
+#include "bench/traffic.h"
+#include "core/check.h"
+#include "core/clock.h"
+#include "core/ledger.h"
+
+enum {
+    STEP_US = 2000,
+    FIRST_FRAME_LIMIT_S = 10,
+    QUIET_LIMIT_S = 10, /* for the last frames to be taken */
+    WARM_MS = 1000,
+    WARM_QUICK_MS = 500,
+    MEASURE_MS = 4000,
+    MEASURE_QUICK_MS = 1000,
+    SPARE_MS = 500,          /* blast goes on while the last counters are read */
+    REPORT_LIMIT_MS = 15000, /* beyond what blast sends */
+    WORKER_BLOCK = 0,
+    NUMBER_SIZE = 24
+};
+
+/* A worker that loses more of its core than this says nothing about its speed. */
+static const double disturbed_share = 0.02;
+
+/* EAL's name of the threads that poll. */
+#define WORKER_THREAD "rte-worker"
+
+struct rate_case {
+    const struct traffic_params *params;
+    const char *blast_kind;
+    double goal;
+};
+
+struct session { /* one run */
+    struct bench_run *run;
+    const struct rate_case *rate_case;
+    const struct traffic *traffic;
+    struct rate_rig rig;
+    struct statsd_check *check;
+    struct rate_reader reader;
+    pid_t worker_tid; /* 0: not known */
+    uint64_t warm_ms, measure_ms;
+};
+
+/* ---- counters ---- */
+
+struct look { /* at the worker */
+    uint64_t time_ns, cycles;
+    uint64_t frames, bytes, metrics, polls, polls_empty;
+    struct thread_time worker;
+};
+
+static int take_look(struct session *session, struct look *look)
+{
+    struct rate_rig *rig = &session->rig;
+    struct counters counters = {0};
+    const uint64_t *values = counters.values;
+    if (!bench_child_runs(&rig->plane) ||
+        !counters_read(&rig->segment.blocks[WORKER_BLOCK], &counters))
+        return rate_rig_plane_failed(rig, "ended too early");
+    *look = (struct look){
+        .time_ns = clock_mono_ns(),
+        .cycles = bench_cycles(),
+        .frames = values[COUNTER_FRAMES_RX],
+        .bytes = values[COUNTER_BYTES_RX],
+        .metrics = values[COUNTER_SAMPLES_COUNTER] + values[COUNTER_SAMPLES_GAUGE] +
+                   values[COUNTER_SAMPLES_TIMER],
+        .polls = values[COUNTER_POLLS],
+        .polls_empty = values[COUNTER_POLLS_EMPTY],
+    };
+    if (session->worker_tid == 0)
+        session->worker_tid = thread_time_find(rig->plane.pid, WORKER_THREAD);
+    thread_time_read(rig->plane.pid, session->worker_tid, bench_cpu(0), &look->worker);
+    return 0;
+}
+
+/* Waits for `frames` frames as long as there is progress. */
+static int wait_for_frames(struct session *session, uint64_t frames, unsigned patience_s)
+{
+    uint64_t progress_ns = clock_mono_ns(), seen = 0;
+    struct look look = {0};
+    int rc;
+    while ((rc = take_look(session, &look)) == 0 && look.frames < frames) {
+        if (look.frames != seen) {
+            seen = look.frames;
+            progress_ns = clock_mono_ns();
+        }
+        if (rate_rig_interrupted())
+            return bench_error(session->run, "interrupted");
+        if (clock_mono_ns() - progress_ns > patience_s * CLOCK_NS_PER_S)
+            return bench_inexact(session->run, "%llu of %llu frames arrived",
+                                 (unsigned long long)look.frames, (unsigned long long)frames);
+        usleep(STEP_US);
+    }
+    return rc;
+}
+
+static int sleep_ms(struct session *session, uint64_t ms)
+{
+    uint64_t limit_ns = clock_mono_ns() + ms * CLOCK_NS_PER_MS;
+    while (clock_mono_ns() < limit_ns) {
+        if (rate_rig_interrupted())
+            return bench_error(session->run, "interrupted");
+        usleep(STEP_US);
+    }
+    return 0;
+}
+
+/* ---- exactness ---- */
+
+static void expect(struct session *session, const char *what, uint64_t sent, uint64_t found)
+{
+    if (sent != found)
+        bench_inexact(session->run, "%s: sent %llu, found %llu", what, (unsigned long long)sent,
+                      (unsigned long long)found);
+}
+
+static void check_ledger(struct session *session, const struct counters *counters)
+{
+    for (unsigned stage = 0; stage < LEDGER_STAGE_COUNT; stage++) {
+        struct ledger_balance balance = ledger_balance(counters, (enum ledger_stage)stage);
+        if (balance.residual != 0 || balance.in_flight != 0)
+            bench_inexact(session->run, "ledger, stage %s: residual %lld, in flight %lld",
+                          ledger_stage_name((enum ledger_stage)stage), (long long)balance.residual,
+                          (long long)balance.in_flight);
+    }
+}
+
+static void check_counters(struct session *session)
+{
+    const struct rate_rig *rig = &session->rig;
+    struct counters counters = {0};
+    const uint64_t *values = counters.values;
+    struct traffic_sum sum;
+    traffic_sum(session->traffic, 0, rig->sent_frames, &sum);
+    if (!segment_counters(&rig->segment, &counters)) {
+        bench_inexact(session->run, "the counters could not be read");
+        return;
+    }
+    expect(session, "frames received", rig->sent_frames, values[COUNTER_FRAMES_RX]);
+    expect(session, "metrics by blast's account", sum.metrics, rig->sent_metrics);
+    expect(session, "lines", sum.metrics, values[COUNTER_STATSD_LINES]);
+    expect(session, "counter samples", sum.samples[TRAFFIC_COUNTER],
+           values[COUNTER_SAMPLES_COUNTER]);
+    expect(session, "gauge samples", sum.samples[TRAFFIC_GAUGE], values[COUNTER_SAMPLES_GAUGE]);
+    expect(session, "timer samples", sum.samples[TRAFFIC_TIMER], values[COUNTER_SAMPLES_TIMER]);
+    expect(session, "samples flushed", sum.metrics, values[COUNTER_SAMPLES_FLUSHED]);
+    expect(session, "messages read", values[COUNTER_MESSAGES_COMMITTED], session->reader.messages);
+    check_ledger(session, &counters);
+}
+
+static void check_series(struct session *session)
+{
+    struct statsd_verdict verdict;
+    if (session->reader.error != 0 || session->reader.malformed != 0)
+        bench_inexact(session->run, "lanes: error %d, %llu malformed messages",
+                      session->reader.error, (unsigned long long)session->reader.malformed);
+    if (statsd_check_compare(session->check, session->rig.sent_frames, &verdict))
+        return;
+    bench_inexact(session->run,
+                  "%llu counters, %llu gauges, %llu timers are wrong; %llu lines of unknown "
+                  "names, %llu malformed. %s",
+                  (unsigned long long)verdict.wrong[TRAFFIC_COUNTER],
+                  (unsigned long long)verdict.wrong[TRAFFIC_GAUGE],
+                  (unsigned long long)verdict.wrong[TRAFFIC_TIMER],
+                  (unsigned long long)verdict.unknown_lines,
+                  (unsigned long long)verdict.malformed_lines, verdict.first_wrong);
+}
+
+/* ---- the rate ---- */
+
+/* The share of the time that the worker had its core. Notes when others took too much of it. */
+static double worker_share(struct session *session, const struct look *from, const struct look *to)
+{
+    double elapsed_ns = (double)(to->time_ns - from->time_ns);
+    double run_ns = (double)(to->worker.run_ns - from->worker.run_ns);
+    double lost_ns = (double)(to->worker.wait_ns - from->worker.wait_ns) +
+                     (double)(to->worker.steal_ns - from->worker.steal_ns);
+    if (run_ns <= 0)
+        return 1; /* the kernel does not tell */
+    bench_figure(session->run, "worker_lost_percent", 100 * lost_ns / elapsed_ns);
+    if (lost_ns > disturbed_share * elapsed_ns)
+        bench_disturbed(session->run);
+    return run_ns < elapsed_ns ? run_ns / elapsed_ns : 1;
+}
+
+static int report_rate(struct session *session, const struct look *from, const struct look *to)
+{
+    struct bench_run *run = session->run;
+    double seconds = (double)(to->time_ns - from->time_ns) / (double)CLOCK_NS_PER_S;
+    double metrics = (double)(to->metrics - from->metrics);
+    double frames = (double)(to->frames - from->frames);
+    double polls = (double)(to->polls - from->polls);
+    double polls_full = polls - (double)(to->polls_empty - from->polls_empty);
+    if (metrics <= 0 || frames <= 0 || seconds <= 0 || polls_full <= 0)
+        return bench_error(run, "nothing arrived in the measured time");
+    /* Of the worker alone: when others take its core, the cycles are theirs. */
+    double cycles = (double)(to->cycles - from->cycles) * worker_share(session, from, to);
+    const struct segment_header *header = session->rig.segment.header;
+    bench_result(run, metrics / seconds, cycles / metrics);
+    bench_figure(run, "packets_per_s", frames / seconds);
+    bench_figure(run, "cycles_per_packet", cycles / frames);
+    bench_figure(run, "gbit_per_s", (double)(to->bytes - from->bytes) * 8 / seconds / 1e9);
+    bench_figure(run, "packets_per_poll", frames / polls_full);
+    bench_figure(run, "empty_polls_percent", 100 * (polls - polls_full) / polls);
+    bench_figure(run, "accum_mbytes",
+                 (double)atomic_load_explicit(&header->accum_bytes, memory_order_relaxed) /
+                     (1 << 20));
+    return 0;
+}
+
+/* Many names need more digits than the shortest names have bytes. */
+static uint32_t name_bytes_min_of(const struct traffic_params *params, uint64_t names)
+{
+    uint32_t bytes = 2;
+    for (; names >= 10; names /= 10)
+        bytes++;
+    return bytes > params->name_bytes_min ? bytes : params->name_bytes_min;
+}
+
+static const char *number(char text[NUMBER_SIZE], uint64_t value)
+{
+    snprintf(text, NUMBER_SIZE, "%llu", (unsigned long long)value);
+    return text;
+}
+
+static int start_blast(struct session *session)
+{
+    struct bench_run *run = session->run;
+    uint64_t ms = session->warm_ms + session->measure_ms + SPARE_MS;
+    uint64_t names = bench_option_value(run, "names");
+    uint32_t name_min = name_bytes_min_of(session->rate_case->params, names);
+    char texts[4][NUMBER_SIZE], seconds[NUMBER_SIZE];
+    snprintf(seconds, sizeof(seconds), "%.3f", (double)ms / 1000);
+    // clang-format off
+    const char *const options[] = {
+        session->rate_case->blast_kind,
+        "--names", number(texts[0], names),
+        "--name-min", number(texts[1], name_min),
+        "--seed", number(texts[2], bench_option_value(run, "seed")),
+        "--sampled", number(texts[3], bench_option_value(run, "sampled")),
+        "--seconds", seconds,
+        NULL};
+    // clang-format on
+    return rate_rig_blast(&session->rig, options);
+}
+
+static int measure(struct session *session)
+{
+    struct look from = {0}, to = {0};
+    int rc = start_blast(session);
+    if (rc == 0)
+        rc = wait_for_frames(session, 1, FIRST_FRAME_LIMIT_S);
+    if (rc == 0)
+        rc = sleep_ms(session, session->warm_ms);
+    if (rc == 0)
+        rc = take_look(session, &from);
+    if (rc == 0)
+        rc = sleep_ms(session, session->measure_ms);
+    if (rc == 0)
+        rc = take_look(session, &to);
+    if (rc == 0)
+        rc = report_rate(session, &from, &to);
+    if (rc == 0)
+        rc = rate_rig_report(&session->rig, REPORT_LIMIT_MS);
+    if (rc == 0)
+        rc = wait_for_frames(session, session->rig.sent_frames, QUIET_LIMIT_S);
+    return rc;
+}
+
+/* ---- one run ---- */
+
+static int run_session(struct session *session)
+{
+    struct rate_rig *rig = &session->rig;
+    int rc = rate_rig_open(rig, session->run, traffic_names(session->traffic));
+    if (rc == 0 &&
+        rate_reader_start(&session->reader, &rig->segment, session->check, bench_cpu(1)) != 0)
+        rc = bench_error(session->run, "the lanes cannot be read");
+    if (rc == 0)
+        rc = measure(session);
+    if (rc == 0)
+        rc = rate_rig_stop(rig);
+    rate_reader_finish(&session->reader);
+    if (rc == 0) {
+        check_counters(session);
+        check_series(session);
+    }
+    return rc;
+}
+
+static uint64_t measure_ms_of(const struct bench_run *run)
+{
+    uint64_t seconds = bench_option_value(run, "seconds");
+    if (seconds != 0)
+        return seconds * 1000;
+    return run->quick ? MEASURE_QUICK_MS : MEASURE_MS;
+}
+
+static int run_once(struct bench_run *run)
+{
+    struct session *session = calloc(1, sizeof(*session));
+    CHECK(session != NULL);
+    session->run = run;
+    session->rate_case = run->bench_case->arg;
+    session->traffic = run->state;
+    session->warm_ms = run->quick ? WARM_QUICK_MS : WARM_MS;
+    session->measure_ms = measure_ms_of(run);
+    bench_pin(bench_cpu(1)); /* the worker's core is the worker's alone */
+    CHECK(statsd_check_new(session->traffic, &session->check) == 0);
+    int rc = run_session(session);
+    rate_rig_close(&session->rig);
+    statsd_check_free(session->check);
+    free(session);
+    return rc;
+}
+
+static int set_up(struct bench_run *run)
+{
+    const struct rate_case *rate_case = run->bench_case->arg;
+    struct traffic_params params = *rate_case->params;
+    struct traffic *traffic = NULL;
+    struct traffic_sum sum;
+    struct err err = {0};
+    if (rate_rig_interrupted())
+        return bench_error(run, "interrupted");
+    params.names = (uint32_t)bench_option_value(run, "names");
+    params.seed = bench_option_value(run, "seed");
+    params.sampled_percent = (uint32_t)bench_option_value(run, "sampled");
+    params.name_bytes_min = name_bytes_min_of(&params, params.names);
+    if (traffic_new(&params, &traffic, &err) != 0) {
+        err_print(&err, stderr);
+        return -1;
+    }
+    run->state = traffic;
+    traffic_sum(traffic, 0, traffic_cycle(traffic), &sum);
+    bench_param(run, "goal", rate_case->goal);
+    bench_param(run, "payload_bytes", (double)sum.payload_bytes / (double)sum.datagrams);
+    bench_param(run, "metrics_per_packet", (double)sum.metrics / (double)sum.datagrams);
+    bench_param(run, "gauge_percent", params.gauge_percent);
+    bench_param(run, "timer_percent", params.timer_percent);
+    bench_param(run, "measure_ms", (double)measure_ms_of(run));
+    bench_param(run, "worker_cpu", bench_cpu(0));
+    bench_param(run, "generator_cpu", bench_cpu(1));
+    return 0;
+}
+
+static void tear_down(struct bench_run *run)
+{
+    traffic_free(run->state);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct rate_case packed = {&traffic_packed, "--packed", 10e6};
+    static const struct rate_case single = {&traffic_single, "--single", 5e6};
+    static const struct bench_case cases[] = {
+        {.name = "packed",
+         .run = run_once,
+         .unit = "metrics/s",
+         .setup = set_up,
+         .teardown = tear_down,
+         .arg = &packed,
+         .runs = 3,
+         .runs_quick = 2,
+         .two_cores = true},
+        {.name = "single",
+         .run = run_once,
+         .unit = "metrics/s",
+         .setup = set_up,
+         .teardown = tear_down,
+         .arg = &single,
+         .runs = 3,
+         .runs_quick = 2,
+         .two_cores = true},
+    };
+    static struct bench_option options[] = {
+        {"names", "distinct series", 10000, 1, TRAFFIC_NAMES_MAX},
+        {"seed", "of the traffic", 1, 0, UINT32_MAX},
+        {"sampled", "percent of the counter samples sent with |@0.5", 0, 0, 100},
+        {"seconds", "measured time of each run; 0: 4, with --quick 1", 0, 0, 600},
+    };
+    static const struct bench bench = {
+        .name = "statsd_rate",
+        .help = "Statsd from another core through the data plane's one worker: parsed,\n"
+                "aggregated, flushed, read from the lane, every total compared with what was sent.",
+        .cases = cases,
+        .case_count = ARRAY_COUNT(cases),
+        .options = options,
+        .option_count = ARRAY_COUNT(options)};
+    rate_rig_catch_signals();
+    return bench_main(&bench, argc, argv);
+}
