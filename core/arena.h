@@ -4,7 +4,7 @@
  *
  * Place:   documents of core/conf.h; cold paths only.
  * Threads: one owner.
- * Memory:  chunks from malloc, each larger than the one before; nothing is freed before arena_fini().
+ * Memory:  chunks from malloc, each larger than the one before, freed by arena_fini() only.
  * Failure: NULL when the limit would be passed or memory is out; the arena stays usable.
  */
 #ifndef CORE_ARENA_H

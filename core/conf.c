@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "core/conf_build.h"
+#include "core/conf.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+
+#include "core/conf_build.h"
 
 enum {
     CONF_ARENA_MAX = 256 << 20, /* CONF_NODES_MAX nodes and CONF_TEXT_MAX bytes of text fit */

@@ -66,8 +66,8 @@ const char *conf_type_name(enum conf_type type); /* "table", "array", "string", 
  * substituted first when `environment` is not NULL: it is called with NAME and returns the value
  * or NULL for empty text. `file` is copied. */
 typedef const char *(*conf_environment_fn)(const char *name);
-int toml_parse(const char *text, size_t text_len, const char *file,
-               conf_environment_fn environment, struct conf_doc **out, struct err *err);
+int toml_parse(const char *text, size_t text_len, const char *file, conf_environment_fn environment,
+               struct conf_doc **out, struct err *err);
 
 /* JSON by jansson (duplicate keys refused), with lines found by a second walk over the text. */
 int json_parse(const char *text, size_t text_len, const char *file, struct conf_doc **out,

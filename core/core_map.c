@@ -10,17 +10,14 @@
 #include "core/core_map_address.h"
 #include "core/core_map_build.h"
 
-enum {
-    CORE_MAP_NAME_LEN_MAX = 31,
-    CORE_MAP_DEVICE_LEN_MAX = 255,
-    CORE_MAP_PREFIX_LEN_MAX = 63
-};
+enum { CORE_MAP_NAME_LEN_MAX = 31, CORE_MAP_DEVICE_LEN_MAX = 255, CORE_MAP_PREFIX_LEN_MAX = 63 };
 
 /* ---- keys ---- */
 
 static const char *const pages_choices[] = {
     [PAGES_AUTO] = "auto", [PAGES_HUGE] = "huge", [PAGES_NORMAL] = "normal", NULL};
 
+/* clang-format off */
 #define AT(member) offsetof(struct core_map_memory_keys, member)
 static const struct schema_key memory_keys[] = {
     {.key = "pages", .type = SCHEMA_CHOICE, .offset = AT(pages), .choices = pages_choices,
@@ -30,16 +27,19 @@ static const struct schema_key memory_keys[] = {
      .help = "memory for EAL; auto: what all mbufs need, and 64 MiB, and 8 for each worker"},
     {.key = "mbufs_per_port", .type = SCHEMA_INT, .flags = SCHEMA_AUTO,
      .offset = AT(mbufs_per_port), .min = 512, .max = 1 << 22, .def = "auto", .unit = "mbufs",
-     .help = "frames that a port can hold; auto: 16384, which stays in L3, or what the queues need"},
+     .help = "frames that a port can hold; auto: 16384, which stays in L3, or what the queues "
+             "need"},
     {.key = NULL},
 };
 #undef AT
+/* clang-format on */
 static const struct schema memory_schema = {"memory", memory_keys};
 
+/* clang-format off */
 #define AT(member) offsetof(struct core_map_keys, member)
 static const struct schema_key map_keys[] = {
     {.key = "file_prefix", .type = SCHEMA_STRING, .offset = AT(file_prefix), .def = "auto",
-     .help = "EAL's name for this instance; auto: hekaline-PID"},
+     .help = "EAL's name for this instance; auto: hekaline"},
     {.key = "main_core", .type = SCHEMA_INT, .flags = SCHEMA_AUTO, .offset = AT(main_core),
      .min = 0, .max = UINT16_MAX, .def = "auto",
      .help = "CPU of the housekeeping thread, which mostly sleeps; auto: the lowest that is no "
@@ -58,12 +58,14 @@ static const struct schema_key map_keys[] = {
     {.key = "force", .type = SCHEMA_BOOL, .offset = AT(force), .def = "false",
      .help = "accept a queue polled from another NUMA node, and two roles on one core"},
     {.key = "ports", .type = SCHEMA_NODE, .flags = SCHEMA_REQUIRED, .offset = AT(ports),
-     .help = "list of 1 to 8 ports, see below"},
+     .unit = "a list of 1 to 8 ports", .help = "the ports, see below"},
     {.key = NULL},
 };
 #undef AT
+/* clang-format on */
 const struct schema core_map_schema = {"core map", map_keys};
 
+/* clang-format off */
 #define AT(member) offsetof(struct core_map_port_keys, member)
 static const struct schema_key port_keys[] = {
     {.key = "name", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .offset = AT(name),
@@ -83,18 +85,21 @@ static const struct schema_key port_keys[] = {
      .help = "MAC address as 02:00:00:00:00:01; auto: the device's own"},
     {.key = "addresses", .type = SCHEMA_STRINGS, .offset = AT(addresses),
      .help = "our addresses with prefix length, as 192.0.2.1/24 or 2001:db8::1/64, at most 16"},
-    {.key = "queues", .type = SCHEMA_NODE, .offset = AT(queues),
-     .help = "\"auto\", or a list that gives each receive queue from 0 a core; auto: one for each "
-             "worker, on the device's NUMA node, up to the profile's queues_auto"},
+    {.key = "queues", .type = SCHEMA_NODE, .offset = AT(queues), .def = "auto",
+     .unit = "\"auto\" or a list of 1 to 16 {\"queue\": N, \"core\": N}",
+     .help = "which core polls which receive queue, all from 0 on; auto: one for each worker on "
+             "the device's NUMA node, up to the profile's queues_auto"},
     {.key = NULL},
 };
 #undef AT
+/* clang-format on */
 const struct schema core_map_port_schema = {"port", port_keys};
 
 struct queue_keys {
     int64_t queue, core;
 };
 
+/* clang-format off */
 #define AT(member) offsetof(struct queue_keys, member)
 static const struct schema_key queue_keys[] = {
     {.key = "queue", .type = SCHEMA_INT, .flags = SCHEMA_REQUIRED, .offset = AT(queue), .min = 0,
@@ -104,6 +109,7 @@ static const struct schema_key queue_keys[] = {
     {.key = NULL},
 };
 #undef AT
+/* clang-format on */
 const struct schema core_map_queue_schema = {"queue", queue_keys};
 
 /* ---- helpers ---- */
@@ -121,10 +127,29 @@ void core_map_refuse(struct core_map_build *build, const struct conf_node *table
     build->result = -1;
 }
 
+/* True for a list of 1 to `max` items. */
+static bool is_list(struct core_map_build *build, const struct conf_node *table, const char *key,
+                    const struct conf_node *list, unsigned max)
+{
+    char found[128], allowed[128];
+    const struct schema_key *keys = table == build->root ? map_keys : port_keys;
+    if (list->type == CONF_ARRAY && list->count > 0 && list->count <= max)
+        return true;
+    while (strcmp(keys->key, key) != 0)
+        keys++;
+    schema_allowed(keys, allowed, sizeof(allowed));
+    schema_found(list, found, sizeof(found));
+    if (list->type == CONF_ARRAY)
+        snprintf(found, sizeof(found), "a list of %u", list->count);
+    core_map_refuse(build, table, key, "found %s, allowed %s", found, allowed);
+    return false;
+}
+
 /* Names go to file names, counters and command lines. */
 static bool is_name(const char *text, size_t len_max)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     size_t len = strlen(text);
     return len > 0 && len <= len_max && strspn(text, allowed) == len && text[0] != '.' &&
            text[0] != '-';
@@ -193,6 +218,8 @@ static void set_globals(struct core_map_build *build)
 static void set_profile(struct core_map_build *build, struct core_map_port *port,
                         const struct core_map_port_keys *keys)
 {
+    if (keys->profile == NULL) /* reported as missing */
+        return;
     port->profile = nic_profile_find(build->map->profiles, keys->profile);
     if (port->profile == NULL)
         core_map_refuse(build, keys->node, "profile", "found \"%.40s\", allowed %s", keys->profile,
@@ -204,7 +231,6 @@ static void set_device(struct core_map_build *build, struct core_map_port *port,
                        const struct core_map_port_keys *keys)
 {
     size_t len = strlen(keys->device);
-    port->device = keys->device;
     if (port->profile != NULL && port->profile->device_required && len == 0)
         core_map_refuse(build, keys->node, "device", "missing in port '%s', required is %s",
                         port->name, port->profile->device_help);
@@ -216,7 +242,9 @@ static void set_device(struct core_map_build *build, struct core_map_port *port,
             continue;
         core_map_refuse(build, keys->node, "device",
                         "found a %s, which EAL's arguments cannot hold",
-                        *at == ',' ? "comma" : *at == ' ' ? "blank" : "control character");
+                        *at == ','   ? "comma"
+                        : *at == ' ' ? "blank"
+                                     : "control character");
         return;
     }
 }
@@ -226,7 +254,8 @@ static void set_mtu(struct core_map_build *build, struct core_map_port *port,
 {
     if (port->profile == NULL)
         return;
-    unsigned mtu = keys->mtu == SCHEMA_AUTO_VALUE ? port->profile->mtu_default : (unsigned)keys->mtu;
+    unsigned mtu =
+        keys->mtu == SCHEMA_AUTO_VALUE ? port->profile->mtu_default : (unsigned)keys->mtu;
     if (mtu > port->profile->mtu_max)
         core_map_refuse(build, keys->node, "mtu",
                         "found %u, allowed 68 to %u bytes with profile '%s'", mtu,
@@ -242,29 +271,54 @@ static void set_mac(struct core_map_build *build, struct core_map_port *port,
     if (core_map_mac_parse(keys->mac, &port->mac) != 0)
         core_map_refuse(build, keys->node, "mac",
                         "found \"%.40s\", allowed \"auto\" or a unicast address as "
-                        "02:00:00:00:00:01", keys->mac);
+                        "02:00:00:00:00:01",
+                        keys->mac);
+}
+
+/* The port that has the address already: one before `port`, or itself; NULL when it is new. */
+static const struct core_map_port *find_address(const struct core_map *map,
+                                                const struct core_map_port *port,
+                                                const struct core_map_address *address)
+{
+    for (const struct core_map_port *other = map->ports; other <= port; other++)
+        for (unsigned i = 0; i < other->address_count; i++)
+            if (core_map_address_equal(&other->addresses[i], address))
+                return other;
+    return NULL;
+}
+
+static void add_address(struct core_map_build *build, struct core_map_port *port,
+                        const struct conf_node *item)
+{
+    struct core_map_address address;
+    const char *why = core_map_address_parse(item->str, &address);
+    const struct core_map_port *other =
+        why == NULL ? find_address(build->map, port, &address) : NULL;
+    if (why == NULL && other == NULL)
+        port->addresses[port->address_count++] = address;
+    else if (why != NULL)
+        build->result = err_at(build->err, item->file, item->line, "addresses: found \"%.60s\", %s",
+                               item->str, why);
+    else
+        build->result =
+            err_at(build->err, item->file, item->line,
+                   "addresses: found \"%.60s\" again, port '%s' has it", item->str, other->name);
 }
 
 static void set_addresses(struct core_map_build *build, struct core_map_port *port,
                           const struct core_map_port_keys *keys)
 {
     const struct conf_node *list = conf_get(keys->node, "addresses");
-    if (list == NULL)
+    if (list == NULL || list->type != CONF_ARRAY)
         return;
     if (list->count > CORE_MAP_ADDRESSES_MAX) {
-        core_map_refuse(build, keys->node, "addresses", "found %u, allowed at most %d",
-                        list->count, CORE_MAP_ADDRESSES_MAX);
+        core_map_refuse(build, keys->node, "addresses", "found %u, allowed at most %d", list->count,
+                        CORE_MAP_ADDRESSES_MAX);
         return;
     }
-    for (const struct conf_node *item = list->first; item != NULL; item = item->next) {
-        struct core_map_address *address = &port->addresses[port->address_count];
-        const char *why = core_map_address_parse(item->str, address);
-        if (why == NULL)
-            port->address_count++;
-        else
-            build->result = err_at(build->err, item->file, item->line,
-                                   "addresses: found \"%.60s\", %s", item->str, why);
-    }
+    for (const struct conf_node *item = list->first; item != NULL; item = item->next)
+        if (item->type == CONF_STRING) /* the others are reported */
+            add_address(build, port, item);
 }
 
 static void check_ipv6_mtu(struct core_map_build *build, const struct core_map_port *port,
@@ -307,7 +361,7 @@ static int compare_queues(const void *a, const void *b)
     return (x->queue > y->queue) - (x->queue < y->queue);
 }
 
-/* A device spreads its traffic over all queues that it has: one that nobody polls loses its share. */
+/* A device spreads traffic over all queues that it has: one that nobody polls loses its share. */
 static void check_queues(struct core_map_build *build, struct core_map_port *port,
                          const struct core_map_port_keys *keys)
 {
@@ -320,8 +374,9 @@ static void check_queues(struct core_map_build *build, struct core_map_port *por
         return;
     }
     if (port->profile != NULL && port->queue_count > port->profile->queues_max)
-        core_map_refuse(build, keys->node, "queues", "found %u, allowed 1 to %u with profile '%s'",
-                        port->queue_count, port->profile->queues_max, port->profile->name);
+        core_map_refuse(build, keys->node, "queues",
+                        "found %u, allowed at most %u with profile '%s'", port->queue_count,
+                        port->profile->queues_max, port->profile->name);
 }
 
 static void set_queues(struct core_map_build *build, struct core_map_port *port,
@@ -330,12 +385,8 @@ static void set_queues(struct core_map_build *build, struct core_map_port *port,
     const struct conf_node *list = keys->queues;
     if (list == NULL || (list->type == CONF_STRING && strcmp(list->str, "auto") == 0))
         return;
-    if (list->type != CONF_ARRAY || list->count == 0 || list->count > CORE_MAP_QUEUES_MAX) {
-        core_map_refuse(build, keys->node, "queues",
-                        "allowed \"auto\" or a list of 1 to %d {\"queue\": N, \"core\": N}",
-                        CORE_MAP_QUEUES_MAX);
+    if (!is_list(build, keys->node, "queues", list, CORE_MAP_QUEUES_MAX))
         return;
-    }
     int result_before = build->result;
     unsigned index = 0;
     build->result = 0;
@@ -355,6 +406,8 @@ static void check_port_name(struct core_map_build *build, unsigned index)
 {
     const struct core_map_port *ports = build->map->ports;
     const struct conf_node *node = build->ports[index].node;
+    if (build->ports[index].name == NULL) /* reported as missing */
+        return;
     if (!is_name(ports[index].name, CORE_MAP_NAME_LEN_MAX))
         core_map_refuse(build, node, "name",
                         "found \"%.40s\", allowed 1 to %d letters, digits, '_', '-' and '.'",
@@ -377,31 +430,6 @@ static void check_port_device(struct core_map_build *build, unsigned index)
     }
 }
 
-/* Looks for the address before `count` of port `index`. */
-static const struct core_map_port *find_address(const struct core_map *map, unsigned index,
-                                                unsigned count)
-{
-    const struct core_map_address *address = &map->ports[index].addresses[count];
-    for (unsigned p = 0; p <= index; p++)
-        for (unsigned i = 0; i < (p < index ? map->ports[p].address_count : count); i++)
-            if (core_map_address_equal(&map->ports[p].addresses[i], address))
-                return &map->ports[p];
-    return NULL;
-}
-
-static void check_port_addresses(struct core_map_build *build, unsigned index)
-{
-    for (unsigned i = 0; i < build->map->ports[index].address_count; i++) {
-        char text[CORE_MAP_ADDRESS_TEXT_SIZE];
-        const struct core_map_port *other = find_address(build->map, index, i);
-        if (other == NULL)
-            continue;
-        core_map_address_print(&build->map->ports[index].addresses[i], text, sizeof(text));
-        core_map_refuse(build, build->ports[index].node, "addresses",
-                        "found %s again, port '%s' has it", text, other->name);
-    }
-}
-
 /* ---- whole map ---- */
 
 static void parse_port(struct core_map_build *build, const struct conf_node *node, unsigned index)
@@ -411,55 +439,42 @@ static void parse_port(struct core_map_build *build, const struct conf_node *nod
     char section[32];
     snprintf(section, sizeof(section), "ports[%u]", index);
     build->map->port_count = index + 1;
-    port->name = port->device = "";
-    if (schema_apply(&core_map_port_schema, node, section, NULL, build->map->doc, keys,
-                     build->err) != 0) {
-        build->result = -1;
-        keys->node = node;
-        return;
-    }
+    build->result |=
+        schema_apply(&core_map_port_schema, node, section, NULL, build->map->doc, keys, build->err);
     keys->node = node;
-    port->name = keys->name;
+    port->name = keys->name != NULL ? keys->name : "";
+    port->device = keys->device != NULL ? keys->device : "";
     port->vlan = (uint16_t)keys->vlan;
+    if (node->type != CONF_TABLE) /* reported, and nothing to look into */
+        return;
+    check_port_name(build, index);
     set_profile(build, port, keys);
     set_device(build, port, keys);
+    check_port_device(build, index);
     set_mtu(build, port, keys);
     set_mac(build, port, keys);
     set_addresses(build, port, keys);
     check_ipv6_mtu(build, port, keys);
     set_queues(build, port, keys, section);
-    check_port_name(build, index);
-    check_port_device(build, index);
-    check_port_addresses(build, index);
 }
 
 static void parse_ports(struct core_map_build *build)
 {
     const struct conf_node *list = build->keys.ports;
-    if (list == NULL) /* reported as missing */
+    if (list == NULL || !is_list(build, build->root, "ports", list, CORE_MAP_PORTS_MAX))
         return;
-    if (list->type != CONF_ARRAY || list->count == 0 || list->count > CORE_MAP_PORTS_MAX) {
-        char found[128];
-        schema_found(list, found, sizeof(found));
-        core_map_refuse(build, build->root, "ports", "found %s%s, allowed a list of 1 to %d ports",
-                        list->type == CONF_ARRAY && list->count == 0 ? "an empty list instead of "
-                                                                     : "",
-                        found, CORE_MAP_PORTS_MAX);
-        return;
-    }
     unsigned index = 0;
     for (const struct conf_node *node = list->first; node != NULL; node = node->next)
         parse_port(build, node, index++);
 }
 
+/* Everything is looked at, whatever was wrong before; only resolving needs it all to be good. */
 static int parse_map(struct core_map_build *build)
 {
     build->root = conf_root(build->map->doc);
-    if (schema_apply(&core_map_schema, build->root, "core map", NULL, build->map->doc,
-                     &build->keys, build->err) == 0)
-        set_globals(build);
-    else
-        build->result = -1;
+    build->result = schema_apply(&core_map_schema, build->root, "core map", NULL, build->map->doc,
+                                 &build->keys, build->err);
+    set_globals(build);
     parse_ports(build);
     if (build->result == 0)
         core_map_resolve(build);
@@ -467,8 +482,7 @@ static int parse_map(struct core_map_build *build)
 }
 
 int core_map_parse(const char *text, size_t text_len, const char *file, const char *profile_dir,
-                   const struct core_map_machine *machine, struct core_map **out,
-                   struct err *err)
+                   const struct core_map_machine *machine, struct core_map **out, struct err *err)
 {
     *out = NULL;
     CHECK(machine->cpu_count > 0);
@@ -487,8 +501,8 @@ int core_map_parse(const char *text, size_t text_len, const char *file, const ch
     return rc == 0 ? 0 : -1;
 }
 
-int core_map_load(const char *path, const char *profile_dir,
-                  const struct core_map_machine *machine, struct core_map **out, struct err *err)
+int core_map_load(const char *path, const char *profile_dir, const struct core_map_machine *machine,
+                  struct core_map **out, struct err *err)
 {
     *out = NULL;
     struct buffer text = {0};

@@ -109,8 +109,8 @@ static void take_queue_cores(struct core_map_build *build)
             else if (map->worker_count < CORE_MAP_WORKERS_MAX)
                 add_worker(map, cpu);
             else
-                core_map_refuse(build, build->ports[p].node, "queues",
-                                "found more than %d cores", CORE_MAP_WORKERS_MAX);
+                core_map_refuse(build, build->ports[p].node, "queues", "found more than %d cores",
+                                CORE_MAP_WORKERS_MAX);
         }
     }
 }
@@ -155,13 +155,13 @@ static void resolve_workers(struct core_map_build *build)
 static void check_roles(struct core_map_build *build)
 {
     const struct core_map *map = build->map;
-    if (!is_worker(map, map->main_core) || map->force ||
-        build->usable_count <= 2)
+    if (!is_worker(map, map->main_core) || map->force || build->usable_count <= 2)
         return;
     core_map_refuse(build, build->root,
                     build->keys.main_core != SCHEMA_AUTO_VALUE ? "main_core" : "workers",
                     "found CPU %u as main core and worker, allowed is one role for each core "
-                    "(or \"force\": true)", map->main_core);
+                    "(or \"force\": true)",
+                    map->main_core);
 }
 
 /* ---- queues ---- */
@@ -208,14 +208,15 @@ static void resolve_queues(struct core_map_build *build, struct core_map_port *p
     unsigned wanted = wanted_queues(port);
     if (port->queue_count > 0)
         return;
+    if (pick_worker(build, port, node) ==
+        NULL) /* none is near: check_nodes() refuses, or is forced */
+        node = -1;
     while (port->queue_count < wanted) {
         const unsigned *cpu = pick_worker(build, port, node);
-        if (cpu == NULL && port->queue_count == 0)
-            cpu = pick_worker(build, port, -1);
         if (cpu == NULL)
             break;
-        port->queues[port->queue_count] = (struct core_map_queue){
-            .queue = (uint16_t)port->queue_count, .core = (uint16_t)*cpu};
+        port->queues[port->queue_count] =
+            (struct core_map_queue){.queue = (uint16_t)port->queue_count, .core = (uint16_t)*cpu};
         port->queue_count++;
     }
 }
@@ -227,13 +228,14 @@ static void check_nodes(struct core_map_build *build, unsigned index)
     bool are_given = conf_get(build->ports[index].node, "queues") != NULL;
     for (unsigned i = 0; i < port->queue_count && !build->map->force; i++) {
         unsigned cpu = port->queues[i].core;
-        if (is_near(build, node, cpu))
+        if (is_near(build, node, cpu) || (i > 0 && !are_given)) /* one text says it for all */
             continue;
-        core_map_refuse(build, are_given ? build->ports[index].node : build->root,
-                        are_given ? "queues" : "workers",
-                        "found core %u on NUMA node %d for queue %u of port '%s', whose device is on "
-                        "node %d: allowed are cores of that node (or \"force\": true)", cpu,
-                        cpu_node(build, cpu), i, port->name, node);
+        core_map_refuse(
+            build, are_given ? build->ports[index].node : build->root,
+            are_given ? "queues" : "workers",
+            "found core %u on NUMA node %d for queue %u of port '%s', whose device is on "
+            "node %d: allowed are cores of that node (or \"force\": true)",
+            cpu, cpu_node(build, cpu), i, port->name, node);
     }
 }
 
@@ -269,8 +271,8 @@ static void resolve_mbufs(struct core_map_build *build)
             mbufs *= 2;
         if (given != SCHEMA_AUTO_VALUE && given < held)
             core_map_refuse(build, conf_get(build->root, "memory"), "mbufs_per_port",
-                            "found %d, allowed at least %u for the queues of port '%s'",
-                            (int)given, held, port->name);
+                            "found %d, allowed at least %u for the queues of port '%s'", (int)given,
+                            held, port->name);
     }
     map->mbufs_per_port = given != SCHEMA_AUTO_VALUE ? (unsigned)given : mbufs;
 }
@@ -304,17 +306,12 @@ static void resolve_pages(struct core_map_build *build)
 
 /* ---- the rest ---- */
 
+/* One name for all: EAL keeps nothing on disk here, and a name for each process would leave a folder for
+ * each behind. */
 static void resolve_prefix(struct core_map_build *build)
 {
-    struct core_map *map = build->map;
-    map->file_prefix = build->keys.file_prefix;
-    if (strcmp(map->file_prefix, "auto") != 0)
-        return;
-    char text[32];
-    int len = snprintf(text, sizeof(text), "hekaline-%d", (int)getpid());
-    map->file_prefix = conf_text(map->doc, text, (size_t)len);
-    if (map->file_prefix == NULL)
-        core_map_refuse(build, build->root, "file_prefix", "out of memory");
+    const char *prefix = build->keys.file_prefix;
+    build->map->file_prefix = strcmp(prefix, "auto") == 0 ? "hekaline" : prefix;
 }
 
 static void resolve_sleep(struct core_map_build *build)
@@ -331,8 +328,7 @@ static void resolve_promiscuous(struct core_map_build *build, unsigned index)
 {
     int given = build->ports[index].promiscuous;
     struct core_map_port *port = &build->map->ports[index];
-    port->promiscuous =
-        given != SCHEMA_AUTO_BOOL ? given != 0 : port->profile->promiscuous_needed;
+    port->promiscuous = given != SCHEMA_AUTO_BOOL ? given != 0 : port->profile->promiscuous_needed;
 }
 
 void core_map_resolve(struct core_map_build *build)

@@ -64,8 +64,8 @@ static void print_port(const struct core_map_port *port, FILE *out)
     print_member(",\n      ", "profile", port->profile->name, out);
     print_member(",\n      ", "device", port->device, out);
     fprintf(out, ",\n      \"vlan\": %u,\n      \"mtu\": %u,\n", port->vlan, port->mtu);
-    fprintf(out, "      \"promiscuous\": %s,\n      \"mac\": ",
-            port->promiscuous ? "true" : "false");
+    fprintf(out,
+            "      \"promiscuous\": %s,\n      \"mac\": ", port->promiscuous ? "true" : "false");
     print_mac(&port->mac, out);
     fputs(",\n", out);
     print_addresses(port, out);

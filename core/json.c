@@ -2,8 +2,8 @@
  *
  * json.c - JSON by jansson, with the line of each key and value.
  *
- * jansson checks the syntax and decodes the values, but forgets where they stood. It keeps the order
- * of the text, so a second walk, over a text that is known to be good, finds the lines.
+ * jansson checks the syntax and decodes the values, but forgets where they stood. It keeps the
+ * order of the text, so a second walk, over a text that is known to be good, finds the lines.
  */
 #include "core/conf_build.h"
 
@@ -124,8 +124,8 @@ static struct conf_node *build_container(struct json_walk *walk, json_t *json, u
         conf_node_new(walk->doc, is_object ? CONF_TABLE : CONF_ARRAY, walk->line);
     if (node == NULL)
         return NULL;
-    int rc = is_object ? build_members(walk, node, json, depth)
-                       : build_items(walk, node, json, depth);
+    int rc =
+        is_object ? build_members(walk, node, json, depth) : build_items(walk, node, json, depth);
     return rc == 0 ? node : NULL;
 }
 
@@ -184,10 +184,20 @@ static int build_document(const char *text, size_t text_len, json_t *json, struc
 static void report_syntax(const json_error_t *error, const char *file, struct err *err)
 {
     unsigned line = error->line > 0 ? (unsigned)error->line : 0;
-    if (error->column > 0)
+    if (error->text[0] == '\0')
+        err_at(err, file, 0, "out of memory");
+    else if (error->column > 0)
         err_at(err, file, line, "%s (column %d)", error->text, error->column);
     else
         err_at(err, file, line, "%s", error->text);
+}
+
+static unsigned line_of(const char *text, const char *at)
+{
+    unsigned line = 1;
+    for (; text < at; text++)
+        line += *text == '\n';
+    return line;
 }
 
 static json_t *load_json(const char *text, size_t text_len, const char *file, struct err *err)
@@ -195,6 +205,11 @@ static json_t *load_json(const char *text, size_t text_len, const char *file, st
     json_error_t error;
     if (text_len > CONF_TEXT_MAX) {
         err_at(err, file, 0, "longer than %d bytes", CONF_TEXT_MAX);
+        return NULL;
+    }
+    const char *nul = memchr(text, '\0', text_len);
+    if (nul != NULL) { /* jansson would take it for the end */
+        err_at(err, file, line_of(text, nul), "found a NUL byte");
         return NULL;
     }
     json_t *json = json_loadb(text, text_len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);

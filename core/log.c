@@ -13,8 +13,8 @@
 #include "core/clock.h"
 
 enum {
-    LOG_LINE_SIZE = 2048,    /* on the stack; longer lines take the heap */
-    LOG_LINE_MAX = 1 << 20,  /* bytes of one line; what is beyond is cut */
+    LOG_LINE_SIZE = 2048,   /* on the stack; longer lines take the heap */
+    LOG_LINE_MAX = 1 << 20, /* bytes of one line; what is beyond is cut */
     LOG_PREFIX_SIZE = 64
 };
 
@@ -46,7 +46,7 @@ size_t log_prefix(char *buf, size_t size, unsigned flags, uint64_t now_ns)
     return (size_t)len < size ? (size_t)len : size - 1;
 }
 
-/* One write; more only if the system takes less than all of it. Nobody can be told when it fails. */
+/* One write; more only if the system takes less than all of it. Nobody can be told of a failure. */
 static void write_line(int fd, const char *line, size_t len)
 {
     while (len > 0) {
@@ -80,9 +80,9 @@ static void log_line(int fd, const char *format, va_list args)
     size_t size = sizeof(stack);
     va_list again;
     va_copy(again, args);
-    size_t len = log_prefix(stack, LOG_PREFIX_SIZE,
-                            atomic_load_explicit(&log_flags, memory_order_relaxed),
-                            clock_wall_ns());
+    size_t len =
+        log_prefix(stack, LOG_PREFIX_SIZE, atomic_load_explicit(&log_flags, memory_order_relaxed),
+                   clock_wall_ns());
     int text_len = vsnprintf(NULL, 0, format, args);
     if (text_len >= 0) {
         char *line = line_room(stack, &size, len, text_len);

@@ -30,13 +30,14 @@ struct profile_keys {
     const char *driver, *eal_device, *device_help, *needs, *notes;
     int bus;
     bool device_required, rss, rx_checksum, checksum_unfinished, mtu_settable, promiscuous_needed,
-        counts_missed, ends, sleeps;
+        counts_missed, ends, sleeps, creates_socket;
     int64_t queues_max, queues_auto, rx_descriptors, tx_descriptors, burst, mtu_default, mtu_max,
         mbuf_data_bytes;
 };
 
 static const char *const bus_choices[] = {[NIC_PCI] = "pci", [NIC_VDEV] = "vdev", NULL};
 
+/* clang-format off */
 #define AT(member) offsetof(struct profile_keys, member)
 static const struct schema_key profile_schema_keys[] = {
     {.key = "driver", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .offset = AT(driver),
@@ -87,6 +88,8 @@ static const struct schema_key profile_schema_keys[] = {
      .help = "delivers a trace that comes to its end"},
     {.key = "sleeps", .type = SCHEMA_BOOL, .offset = AT(sleeps), .def = "false",
      .help = "software port on a shared machine: idle workers sleep"},
+    {.key = "creates_socket", .type = SCHEMA_BOOL, .offset = AT(creates_socket), .def = "false",
+     .help = "device is a UNIX socket that the port makes; one left by an earlier run is removed"},
     {.key = "needs", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .offset = AT(needs),
      .help = "rights, packages and preparations"},
     {.key = "notes", .type = SCHEMA_STRING, .offset = AT(notes), .def = "",
@@ -94,6 +97,7 @@ static const struct schema_key profile_schema_keys[] = {
     {.key = NULL},
 };
 #undef AT
+/* clang-format on */
 
 const struct schema nic_profile_schema = {"NIC profile", profile_schema_keys};
 
@@ -108,7 +112,8 @@ static void set_profile(struct nic_profile *profile, const struct profile_keys *
         .device_help = keys->device_help,
         .device_required = keys->device_required,
         .queues_max = (unsigned)keys->queues_max,
-        .queues_auto = (unsigned)(queues_auto == SCHEMA_AUTO_VALUE ? keys->queues_max : queues_auto),
+        .queues_auto =
+            (unsigned)(queues_auto == SCHEMA_AUTO_VALUE ? keys->queues_max : queues_auto),
         .rx_descriptors = (unsigned)keys->rx_descriptors,
         .tx_descriptors = (unsigned)keys->tx_descriptors,
         .burst = (unsigned)keys->burst,
@@ -123,6 +128,7 @@ static void set_profile(struct nic_profile *profile, const struct profile_keys *
         .counts_missed = keys->counts_missed,
         .ends = keys->ends,
         .sleeps = keys->sleeps,
+        .creates_socket = keys->creates_socket,
         .needs = keys->needs,
         .notes = keys->notes,
     };

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * nic_profile.h - what a kind of port needs and offers: EAL device arguments, queues, offloads, quirks.
+ * nic_profile.h - what a kind of port needs and offers: EAL arguments, queues, offloads, quirks.
  *
  * Place:   nic-profiles/NAME.json, checked against nic-profiles/schema.json in CTest; used by
- *          core_map.c (auto values) and dataplane/port.c. A quirk is a key here, never a test of a driver's name.
+ *          core_map.c (auto values) and dataplane/port.c. A quirk is a key here, never a test of a
+ *          driver's name.
  * Threads: start-up only; immutable afterwards.
- * Memory:  strings live in the documents that nic_profiles_load() keeps; nic_profiles_free() frees all.
+ * Memory:  strings live in the documents that nic_profiles_load() keeps, until nic_profiles_free().
  * Failure: every error is "FILE:LINE: KEY: what was found, what is allowed".
  */
 #ifndef CORE_NIC_PROFILE_H
@@ -27,23 +28,24 @@ struct nic_profile {
     enum nic_bus bus;
     /* NIC_VDEV: argument of --vdev, NIC_PCI: of -a; {index} {device} {queues} are replaced */
     const char *eal_device;
-    const char *device_help;     /* what `device` means here, for error texts */
+    const char *device_help; /* what `device` means here, for error texts */
     bool device_required;
-    unsigned queues_max;         /* receive queues the port can have */
-    unsigned queues_auto;        /* of them, what "auto" takes at most */
+    unsigned queues_max;  /* receive queues the port can have */
+    unsigned queues_auto; /* of them, what "auto" takes at most */
     unsigned rx_descriptors, tx_descriptors;
-    unsigned burst;              /* frames asked for at once, 1 to 64 */
+    unsigned burst; /* frames asked for at once, 1 to 64 */
     unsigned mtu_default, mtu_max;
-    unsigned mbuf_data_bytes;    /* room in one mbuf */
-    bool rss;                    /* ask for RSS over addresses and ports */
-    bool rx_checksum;            /* ask for receive checksum flags and believe them */
-    bool checksum_unfinished;    /* a local kernel sender leaves checksums unfinished: see the notes */
-    bool mtu_settable;           /* rte_eth_dev_set_mtu may be called */
-    bool promiscuous_needed;     /* the port must be promiscuous to see its MAC address */
-    bool counts_missed;          /* imissed means something */
-    bool ends;                   /* delivers a finite trace (pcap file) */
-    bool sleeps;                 /* software port: workers sleep when idle */
-    const char *needs;           /* rights or packages, one sentence */
+    unsigned mbuf_data_bytes; /* room in one mbuf */
+    bool rss;                 /* ask for RSS over addresses and ports */
+    bool rx_checksum;         /* ask for receive checksum flags and believe them */
+    bool checksum_unfinished; /* a local kernel sender leaves checksums unfinished: see the notes */
+    bool mtu_settable;        /* rte_eth_dev_set_mtu may be called */
+    bool promiscuous_needed;  /* the port must be promiscuous to see its MAC address */
+    bool counts_missed;       /* imissed means something */
+    bool ends;                /* delivers a finite trace (pcap file) */
+    bool sleeps;              /* software port: workers sleep when idle */
+    bool creates_socket;      /* `device` is a socket that the port makes; an old one goes */
+    const char *needs;        /* rights or packages, one sentence */
     const char *notes;
 };
 

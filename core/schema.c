@@ -157,9 +157,9 @@ static int apply_list(const struct apply *apply, const struct schema_key *key,
     if (node->type != CONF_ARRAY)
         return refuse(apply, key, node);
     if (node->count == 0)
-        return key->flags & SCHEMA_AUTO ? err_at(apply->err, node->file, node->line,
-                                                 "%s: found an empty list", key->key)
-                                        : 0;
+        return key->flags & SCHEMA_AUTO
+                   ? err_at(apply->err, node->file, node->line, "%s: found an empty list", key->key)
+                   : 0;
     size_t size = key->type == SCHEMA_STRINGS ? sizeof(char *) : sizeof(int64_t);
     void *items = conf_alloc(apply->doc, node->count * size);
     if (items == NULL)
@@ -253,9 +253,12 @@ static int apply_default_list(const struct apply *apply, const struct schema_key
 static void clear_member(const struct apply *apply, const struct schema_key *key)
 {
     static const size_t sizes[] = {
-        [SCHEMA_STRING] = sizeof(char *),    [SCHEMA_INT] = sizeof(int64_t),
-        [SCHEMA_FLOAT] = sizeof(double),     [SCHEMA_BOOL] = sizeof(bool),
-        [SCHEMA_DURATION] = sizeof(int64_t), [SCHEMA_CHOICE] = sizeof(int),
+        [SCHEMA_STRING] = sizeof(char *),
+        [SCHEMA_INT] = sizeof(int64_t),
+        [SCHEMA_FLOAT] = sizeof(double),
+        [SCHEMA_BOOL] = sizeof(bool),
+        [SCHEMA_DURATION] = sizeof(int64_t),
+        [SCHEMA_CHOICE] = sizeof(int),
         [SCHEMA_STRINGS] = sizeof(struct schema_list),
         [SCHEMA_INTS] = sizeof(struct schema_list),
         [SCHEMA_NODE] = sizeof(struct conf_node *),
@@ -436,11 +439,15 @@ static int apply_schema(struct apply *apply)
 }
 
 int schema_apply(const struct schema *schema, const struct conf_node *table, const char *section,
-                 const struct schema *const *also, struct conf_doc *doc, void *dst,
-                 struct err *err)
+                 const struct schema *const *also, struct conf_doc *doc, void *dst, struct err *err)
 {
-    struct apply apply = {.schema = schema, .table = table, .section = section, .also = also,
-                          .doc = doc, .dst = dst, .err = err};
+    struct apply apply = {.schema = schema,
+                          .table = table,
+                          .section = section,
+                          .also = also,
+                          .doc = doc,
+                          .dst = dst,
+                          .err = err};
     if (table == NULL || table->type == CONF_TABLE)
         return apply_schema(&apply);
     char found[SCHEMA_TEXT_SIZE];

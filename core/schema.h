@@ -2,7 +2,7 @@
  *
  * schema.h - what a configuration table may hold, as a table; fills structs, finds all errors.
  *
- * Place:   plugins, core map and NIC profiles declare a `struct schema`; the parser, `hekad -check`,
+ * Place:   plugins, core map and NIC profiles declare a `struct schema`; the parser, the check,
  *          the error texts and the manual (schema_print_markdown) all come from it.
  * Threads: cold path, any one thread.
  * Memory:  strings and arrays that schema_apply() stores point into the conf document or into
@@ -19,13 +19,13 @@ enum schema_type {
     SCHEMA_INT,      /* int64_t, within [min, max] */
     SCHEMA_FLOAT,    /* double (an integer is accepted), within [min, max] */
     SCHEMA_BOOL,     /* bool; with SCHEMA_AUTO: int, SCHEMA_AUTO_BOOL for "auto" */
-    SCHEMA_DURATION, /* int64_t nanoseconds from a Go duration string ("250ms"), within [min, max] */
+    SCHEMA_DURATION, /* int64_t ns from a Go duration string ("250ms"), within [min, max] */
     SCHEMA_CHOICE,   /* int: index into `choices` */
     SCHEMA_STRINGS,  /* struct schema_list of const char * */
-    SCHEMA_INTS,     /* struct schema_list of int64_t, each within [min, max]; with SCHEMA_AUTO: empty
+    SCHEMA_INTS,     /* struct schema_list of int64_t, each in [min, max]; with SCHEMA_AUTO: empty
                       * for "auto", and [] is refused */
     SCHEMA_TABLE,    /* fixed sub-table: `sub` is applied to the struct at offset */
-    SCHEMA_NODE      /* const struct conf_node *: free form, checked by the caller; NULL if absent */
+    SCHEMA_NODE      /* const struct conf_node *: free form, the caller checks; NULL if absent */
 };
 
 enum {
@@ -34,7 +34,7 @@ enum {
     SCHEMA_EXACT = 1 << 2 /* the key's case matters (default: exact first, then without case) */
 };
 #define SCHEMA_AUTO_VALUE INT64_MIN
-#define SCHEMA_AUTO_BOOL (-1)
+#define SCHEMA_AUTO_BOOL  (-1)
 
 struct schema_list {
     const void *items; /* array of `count` elements, in the document's arena; NULL when empty */
@@ -46,13 +46,13 @@ struct schema_key {
     enum schema_type type;
     unsigned flags;
     size_t offset;              /* of the member in the struct */
-    double min, max;            /* INT, INTS, FLOAT, DURATION (ns); both 0 = no limit; -INFINITY and
-                                 * INFINITY leave one side open */
+    double min, max;            /* INT, INTS, FLOAT, DURATION (ns); both 0 = no limit; beyond
+                                 * 9e18 (INFINITY, too) a side is open */
     const char *def;            /* default as text ("10", "true", "250ms", "auto", a list as "a,b");
                                  * NULL = zero/none */
     const char *const *choices; /* CHOICE: NULL-terminated */
     const struct schema *sub;   /* TABLE */
-    const char *unit;           /* "s", "bytes", "" */
+    const char *unit;           /* "s", "bytes", ""; of a NODE: what it may be, "a list of ports" */
     const char *help;           /* one sentence for the manual */
 };
 

@@ -11,6 +11,8 @@
 #include "core/check.h"
 #include "core/clock.h"
 
+#define SCHEMA_OPEN 9e18 /* a limit beyond is none: the ends of int64_t, INFINITY */
+
 enum { SCHEMA_FOUND_MAX = 60, SCHEMA_TEXT_SIZE = 256 };
 
 struct text { /* appends to a fixed buffer, cutting */
@@ -57,7 +59,7 @@ static void put_number(struct text *text, const struct schema_key *key, double n
 /* "1 to 86400 s"; false when there are no limits. */
 static bool put_range(struct text *text, const struct schema_key *key)
 {
-    bool has_min = !isinf(key->min), has_max = !isinf(key->max);
+    bool has_min = key->min > -SCHEMA_OPEN, has_max = key->max < SCHEMA_OPEN;
     if ((key->min == 0 && key->max == 0) || (!has_min && !has_max))
         return false;
     if (!has_max)
@@ -98,6 +100,8 @@ static void put_kind(struct text *text, const struct schema_key *key)
     };
     if (key->type == SCHEMA_CHOICE)
         put_choices(text, key->choices);
+    else if (key->type == SCHEMA_NODE && key->unit != NULL)
+        put(text, "%s", key->unit);
     else if (key->type == SCHEMA_INT && put_range(text, key))
         return;
     else if (key->type == SCHEMA_FLOAT && put_range(text, key))
@@ -106,19 +110,19 @@ static void put_kind(struct text *text, const struct schema_key *key)
         put(text, "%s", kinds[key->type]);
 }
 
-void schema_allowed(const struct schema_key *key, char *buf, size_t size)
+void schema_allowed(const struct schema_key *key, char *text, size_t size)
 {
-    struct text text = {buf, size, 0};
-    buf[0] = '\0';
+    struct text out = {text, size, 0};
+    text[0] = '\0';
     if (key->flags & SCHEMA_AUTO)
-        put(&text, "\"auto\" or ");
-    put_kind(&text, key);
+        put(&out, key->type == SCHEMA_BOOL ? "\"auto\", " : "\"auto\" or ");
+    put_kind(&out, key);
     if (key->type != SCHEMA_DURATION && key->type != SCHEMA_INTS)
         return;
     char range[SCHEMA_TEXT_SIZE];
     struct text range_text = {range, sizeof(range), 0};
     if (put_range(&range_text, key))
-        put(&text, key->type == SCHEMA_INTS ? ", each %s" : ", %s", range);
+        put(&out, key->type == SCHEMA_INTS ? ", each %s" : ", %s", range);
 }
 
 /* ---- found ---- */
@@ -139,27 +143,27 @@ static void put_quoted(struct text *text, const struct conf_node *node)
     put(text, len < node->str_len ? "...\"" : "\"");
 }
 
-void schema_found(const struct conf_node *node, char *buf, size_t size)
+void schema_found(const struct conf_node *node, char *text, size_t size)
 {
-    struct text text = {buf, size, 0};
-    buf[0] = '\0';
+    struct text out = {text, size, 0};
+    text[0] = '\0';
     switch (node->type) {
     case CONF_STRING:
-        put_quoted(&text, node);
+        put_quoted(&out, node);
         break;
     case CONF_INT:
-        put(&text, "%" PRId64, node->i);
+        put(&out, "%" PRId64, node->i);
         break;
     case CONF_FLOAT:
-        put(&text, "%g", node->d);
+        put(&out, "%g", node->d);
         break;
     case CONF_BOOL:
-        put(&text, "%s", node->b ? "true" : "false");
+        put(&out, "%s", node->b ? "true" : "false");
         break;
     case CONF_TABLE:
     case CONF_ARRAY:
     case CONF_DATE:
-        put(&text, "%s %s", node->type == CONF_ARRAY ? "an" : "a", conf_type_name(node->type));
+        put(&out, "%s %s", node->type == CONF_ARRAY ? "an" : "a", conf_type_name(node->type));
         break;
     }
 }
@@ -232,9 +236,9 @@ static void print_json_limits(const struct schema_key *key, FILE *out)
 {
     if (key->type == SCHEMA_DURATION || (key->min == 0 && key->max == 0))
         return;
-    if (!isinf(key->min))
+    if (key->min > -SCHEMA_OPEN)
         fprintf(out, ", \"minimum\": %.17g", key->min);
-    if (!isinf(key->max))
+    if (key->max < SCHEMA_OPEN)
         fprintf(out, ", \"maximum\": %.17g", key->max);
 }
 
@@ -251,9 +255,9 @@ static void print_json_choices(const struct schema_key *key, FILE *out)
 static void print_json_type(const struct schema_key *key, FILE *out)
 {
     static const char *const names[] = {
-        [SCHEMA_STRING] = "string",   [SCHEMA_INT] = "integer",  [SCHEMA_FLOAT] = "number",
-        [SCHEMA_BOOL] = "boolean",    [SCHEMA_DURATION] = "string", [SCHEMA_STRINGS] = "array",
-        [SCHEMA_INTS] = "array",      [SCHEMA_TABLE] = "object",
+        [SCHEMA_STRING] = "string", [SCHEMA_INT] = "integer",     [SCHEMA_FLOAT] = "number",
+        [SCHEMA_BOOL] = "boolean",  [SCHEMA_DURATION] = "string", [SCHEMA_STRINGS] = "array",
+        [SCHEMA_INTS] = "array",    [SCHEMA_TABLE] = "object",
     };
     if (key->type == SCHEMA_CHOICE)
         print_json_choices(key, out);
@@ -270,7 +274,8 @@ static void print_json_type(const struct schema_key *key, FILE *out)
 
 static void print_json_default(const struct schema_key *key, FILE *out)
 {
-    bool is_plain = key->type == SCHEMA_INT || key->type == SCHEMA_FLOAT || key->type == SCHEMA_BOOL;
+    bool is_plain =
+        key->type == SCHEMA_INT || key->type == SCHEMA_FLOAT || key->type == SCHEMA_BOOL;
     if (key->def == NULL || key->type == SCHEMA_STRINGS || key->type == SCHEMA_INTS)
         return;
     fputs(", \"default\": ", out);
@@ -284,20 +289,20 @@ static void print_json_object(const struct schema *schema, const char *indent, F
 
 static void print_json_key(const struct schema_key *key, const char *indent, FILE *out)
 {
-    fprintf(out, "%s  \"%s\": {", indent, key->key);
-    if (key->flags & SCHEMA_AUTO)
-        fputs("\"anyOf\": [{\"const\": \"auto\"}, {", out);
-    print_json_type(key, out);
-    if (key->flags & SCHEMA_AUTO)
-        fputs("}]", out);
-    print_json_default(key, out);
-    if (key->type != SCHEMA_NODE || (key->flags & SCHEMA_AUTO) != 0)
-        fputs(", ", out);
-    fputs("\"description\": ", out);
+    bool is_auto = (key->flags & SCHEMA_AUTO) != 0;
+    fprintf(out, "%s  \"%s\": {\"description\": ", indent, key->key);
     print_json_text(key->help != NULL ? key->help : "", out);
+    print_json_default(key, out);
+    if (is_auto)
+        fputs(", \"anyOf\": [{\"const\": \"auto\"}, {", out);
+    else if (key->type != SCHEMA_NODE)
+        fputs(", ", out);
+    print_json_type(key, out);
+    if (is_auto)
+        fputs("}]", out);
     if (key->type == SCHEMA_TABLE) {
         char deeper[SCHEMA_TEXT_SIZE];
-        snprintf(deeper, sizeof(deeper), "%s  ", indent);
+        snprintf(deeper, sizeof(deeper), "%s    ", indent);
         fputs(",\n", out);
         print_json_object(key->sub, deeper, out);
         fprintf(out, "%s  ", indent);
@@ -326,7 +331,8 @@ static void print_json_object(const struct schema *schema, const char *indent, F
 
 void schema_print_json(const struct schema *schema, const char *title, FILE *out)
 {
-    fputs("{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n  \"title\": ", out);
+    fputs("{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n  \"title\": ",
+          out);
     print_json_text(title, out);
     fputs(",\n  \"type\": \"object\",\n", out);
     print_json_object(schema, "  ", out);

@@ -146,7 +146,7 @@ static void parse_line(struct toml *toml)
         toml_skip_line(toml);
     else
         rc = c == '[' ? parse_header(toml) : parse_assignment(toml);
-    if (rc == 0 || toml->is_next_line)
+    if (rc == 0 || toml->is_next_line || toml->doc->failure != NULL)
         return;
     if (toml->in_array)
         toml_skip_array(toml);
@@ -185,8 +185,8 @@ static int parse_document(struct toml *toml, const char *file, struct conf_doc *
     return 0;
 }
 
-int toml_parse(const char *text, size_t text_len, const char *file,
-               conf_environment_fn environment, struct conf_doc **out, struct err *err)
+int toml_parse(const char *text, size_t text_len, const char *file, conf_environment_fn environment,
+               struct conf_doc **out, struct err *err)
 {
     *out = NULL;
     if (text_len > CONF_TEXT_MAX)

@@ -9,11 +9,7 @@
 
 #define ENV_OPEN "%ENV["
 
-enum {
-    ENV_OPEN_LEN = sizeof(ENV_OPEN) - 1,
-    ENV_NAME_MAX = 255,
-    ENV_SPAN_CAPACITY_MIN = 16
-};
+enum { ENV_OPEN_LEN = sizeof(ENV_OPEN) - 1, ENV_NAME_MAX = 255, ENV_SPAN_CAPACITY_MIN = 16 };
 
 struct env_scan {
     struct toml_env *env;
@@ -92,7 +88,8 @@ static ssize_t name_len(struct env_scan *scan, size_t pos)
         if (found != NULL)
             return err_at(scan->err, scan->file, scan->line,
                           "Invalid characters in environmental variable: found %s between "
-                          "%%ENV[ and ]", found);
+                          "%%ENV[ and ]",
+                          found);
     }
     return (ssize_t)len;
 }
@@ -128,8 +125,13 @@ static int put_reference(struct env_scan *scan)
 int toml_env_substitute(struct toml_env *env, const char *text, size_t text_len, const char *file,
                         conf_environment_fn environment, struct err *err)
 {
-    struct env_scan scan = {.env = env, .text = text, .len = text_len, .line = 1,
-                            .file = file, .environment = environment, .err = err};
+    struct env_scan scan = {.env = env,
+                            .text = text,
+                            .len = text_len,
+                            .line = 1,
+                            .file = file,
+                            .environment = environment,
+                            .err = err};
     const char *last_close = memrchr(text, ']', text_len);
     scan.close_end = last_close != NULL ? (size_t)(last_close + 1 - text) : 0;
     env->text.max_size = CONF_TEXT_MAX;

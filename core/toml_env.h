@@ -15,7 +15,7 @@
 #include "core/buffer.h"
 #include "core/conf.h"
 
-/* Bytes [start, end) of the result came out of the environment: newlines there are not the file's. */
+/* Bytes [start, end) of the result came from the environment: newlines there are not the file's. */
 struct toml_env_span {
     size_t start, end;
 };

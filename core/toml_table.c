@@ -118,8 +118,7 @@ int toml_table_add(struct toml *toml, struct conf_node *table, const char *key,
     if (slot == NULL)
         return -1;
     if (slot->node != NULL)
-        return toml_fail(toml, "key '%s' is given twice, first in line %u", key,
-                         slot->node->line);
+        return toml_fail(toml, "key '%s' is given twice, first in line %u", key, slot->node->line);
     value->key = key;
     put_node(toml, slot, table, value);
     return 0;

@@ -9,8 +9,7 @@ static bool in_environment(struct toml *toml)
 {
     while (toml->span_index < toml->span_count && toml->spans[toml->span_index].end <= toml->pos)
         toml->span_index++;
-    return toml->span_index < toml->span_count &&
-           toml->spans[toml->span_index].start <= toml->pos;
+    return toml->span_index < toml->span_count && toml->spans[toml->span_index].start <= toml->pos;
 }
 
 void toml_next(struct toml *toml)
@@ -75,7 +74,7 @@ static void describe_found(const struct toml *toml, char *found, size_t size)
             break;
         len++;
     }
-    while (len == TOML_FOUND_MAX && len > 1 && (toml->text[toml->pos + len - 1] & 0x80) != 0)
+    while (toml->pos + len < toml->len && (toml->text[toml->pos + len] & 0xc0) == 0x80 && len > 1)
         len--; /* not in the middle of a character */
     if (c == TOML_END)
         snprintf(found, size, "the end of the file");
@@ -132,8 +131,8 @@ static bool is_header(const struct toml *toml)
         len++;
     if (len == 0 || len == left || from[len] != ']')
         return false;
-    bool is_word = (len == 4 && memcmp(from, "true", 4) == 0) ||
-                   (len == 5 && memcmp(from, "false", 5) == 0);
+    bool is_word =
+        (len == 4 && memcmp(from, "true", 4) == 0) || (len == 5 && memcmp(from, "false", 5) == 0);
     return !is_word;
 }
 

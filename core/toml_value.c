@@ -71,8 +71,10 @@ static size_t put_unicode(struct toml *toml, const char *digits, size_t len, cha
         return 0;
     }
     if (code >= 0xd800 && code <= 0xdfff)
-        toml_fail(toml, "found '\\u%.4s' in a string, which is half a character: write the "
-                  "character itself", digits);
+        toml_fail(toml,
+                  "found '\\u%.4s' in a string, which is half a character: write the "
+                  "character itself",
+                  digits);
     *out_len += put_utf8(out + *out_len, (unsigned)code);
     return 4;
 }
@@ -89,7 +91,8 @@ static size_t put_escape(struct toml *toml, const char *from, size_t len, char *
     if (name != NULL)
         out[(*out_len)++] = bytes[name - names];
     else
-        toml_fail(toml, "found '\\%c' in a string, expected one of \\b \\t \\n \\f \\r \\\" \\/ "
+        toml_fail(toml,
+                  "found '\\%c' in a string, expected one of \\b \\t \\n \\f \\r \\\" \\/ "
                   "\\\\ \\uXXXX, or '...' for text as it stands",
                   *from > ' ' && *from < 0x7f ? *from : '?');
     return 1;
@@ -182,7 +185,7 @@ static int number_at(const char *digits, size_t len)
     return number;
 }
 
-/* timegm() puts a date that does not exist onto one that does, so the day must come back the same. */
+/* timegm() makes a date that does not exist one that does: all parts must come back the same. */
 static int date_ns(const char *word, int64_t *ns)
 {
     struct tm tm = {.tm_year = number_at(word, 4) - 1900,
@@ -230,11 +233,15 @@ static void set_other(struct toml *toml, struct conf_node *node, const char *wor
     if (node->b || strcmp(word, "false") == 0)
         return;
     if (strchr("+-.0123456789", word[0]) != NULL)
-        toml_fail(toml, "found %.40s, expected a number (digits, with - before and .digits after "
-                  "if need be) or a date as 2006-01-02T15:04:05Z", word);
+        toml_fail(toml,
+                  "found %.40s, expected a number (digits, with - before and .digits after "
+                  "if need be) or a date as 2006-01-02T15:04:05Z",
+                  word);
     else
-        toml_fail(toml, "found %.40s, expected a value: \"text\", 'text', a number, true, false, "
-                  "a date or [ ]", word);
+        toml_fail(toml,
+                  "found %.40s, expected a value: \"text\", 'text', a number, true, false, "
+                  "a date or [ ]",
+                  word);
 }
 
 static bool is_word_char(int c)
@@ -293,8 +300,10 @@ static int add_item(struct toml *toml, struct conf_node *array, unsigned depth)
     if (item == NULL || !is_good)
         return item != NULL ? 0 : -1;
     if (array->first != NULL && item->type != array->first->type)
-        toml_fail(toml, "found an item of type %s in an array that begins with type %s: all must "
-                  "be of one type", conf_type_name(item->type), conf_type_name(array->first->type));
+        toml_fail(toml,
+                  "found an item of type %s in an array that begins with type %s: all must "
+                  "be of one type",
+                  conf_type_name(item->type), conf_type_name(array->first->type));
     conf_node_append(array, item);
     return 0;
 }
@@ -360,7 +369,8 @@ struct conf_node *toml_value_parse(struct toml *toml, unsigned depth)
     if (c == '[')
         return parse_array(toml, depth);
     if (c == '{') {
-        toml_fail(toml, "found '{': inline tables do not exist here, expected a [table] of its own");
+        toml_fail(toml,
+                  "found '{': inline tables do not exist here, expected a [table] of its own");
         return NULL;
     }
     if (toml_is_line_end(c) || c == ',' || c == ']' || c == '#') {

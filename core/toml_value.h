@@ -9,8 +9,8 @@
 
 #include "core/toml_text.h"
 
-/* Reads the value at pos (blanks before it are skipped). `depth`: arrays around it. Returns NULL when
- * pos is not after a value: the rest of the line is lost. A wrong value whose end is clear is
+/* Reads the value at pos (blanks before it are skipped). `depth`: arrays around it. Returns NULL
+ * when pos is not after a value: the rest of the line is lost. A wrong value whose end is clear is
  * reported and returned as some value, so that the rest of the line is checked, too. */
 struct conf_node *toml_value_parse(struct toml *toml, unsigned depth);
 

@@ -17,7 +17,7 @@
 
 /* ---- EAL ---- */
 
-enum { EAL_ARGS_MAX = 64, EAL_ARG_SIZE = 512, MEMPOOL_CACHE = 256 };
+enum { EAL_ARGS_MAX = 64, EAL_ARG_SIZE = 1024, MEMPOOL_CACHE = 256 };
 
 struct eal_args {
     int count;
@@ -34,38 +34,16 @@ __attribute__((format(printf, 2, 3))) static void add_arg(struct eal_args *args,
     va_end(list);
 }
 
-/* Writes the profile's device argument with {index}, {device} and {queues} replaced. */
-static void device_arg(const struct core_map_port *port, unsigned index, char *out, size_t size)
-{
-    const char *text = port->profile->eal_device;
-    size_t used = 0;
-    while (*text != '\0' && used + 1 < size) {
-        int len = 0;
-        if (strncmp(text, "{index}", 7) == 0)
-            len = snprintf(out + used, size - used, "%u", index), text += 7;
-        else if (strncmp(text, "{device}", 8) == 0)
-            len = snprintf(out + used, size - used, "%s", port->device ? port->device : ""),
-            text += 8;
-        else if (strncmp(text, "{queues}", 8) == 0)
-            len = snprintf(out + used, size - used, "%u", port->queue_count), text += 8;
-        else
-            out[used] = *text++, len = 1;
-        used += (size_t)len < size - used ? (size_t)len : size - used - 1;
-    }
-    out[used] = '\0';
-}
-
-/* A socket left behind by an earlier run would make the vhost driver's bind fail. */
+/* A socket left behind by an earlier run would make the driver's bind fail. */
 static void remove_stale_socket(const struct core_map_port *port)
 {
     struct stat status;
-    if (port->profile->bus == NIC_VDEV && port->device != NULL && port->device[0] == '/' &&
-        lstat(port->device, &status) == 0 && S_ISSOCK(status.st_mode) &&
-        strstr(port->profile->driver, "vhost") != NULL)
+    if (port->profile->creates_socket && port->device != NULL &&
+        lstat(port->device, &status) == 0 && S_ISSOCK(status.st_mode))
         unlink(port->device);
 }
 
-static void add_devices(const struct core_map *map, struct eal_args *args)
+static int add_devices(const struct core_map *map, struct eal_args *args, struct err *err)
 {
     bool pci = false;
     for (unsigned i = 0; i < map->port_count; i++)
@@ -73,14 +51,15 @@ static void add_devices(const struct core_map *map, struct eal_args *args)
     if (!pci)
         add_arg(args, "--no-pci");
     for (unsigned i = 0; i < map->port_count; i++) {
+        const struct core_map_port *port = &map->ports[i];
         char device[EAL_ARG_SIZE - 8];
-        remove_stale_socket(&map->ports[i]);
-        device_arg(&map->ports[i], i, device, sizeof(device));
-        if (map->ports[i].profile->bus == NIC_PCI)
-            add_arg(args, "-a%s", device);
-        else
-            add_arg(args, "--vdev=%s", device);
+        remove_stale_socket(port);
+        if (nic_profile_device(port->profile, i, port->device, port->queue_count, device,
+                               sizeof(device)) < 0)
+            return err_add(err, "port '%s': device '%s' is too long", port->name, port->device);
+        add_arg(args, port->profile->bus == NIC_PCI ? "-a%s" : "--vdev=%s", device);
     }
+    return 0;
 }
 
 static void add_cores(const struct core_map *map, struct eal_args *args)
@@ -119,7 +98,8 @@ int eal_start(const struct core_map *map, const char *program, bool telemetry, s
     add_arg(&args, "--log-level=pmd.*:error");
     if (!telemetry)
         add_arg(&args, "--no-telemetry");
-    add_devices(map, &args);
+    if (add_devices(map, &args, err) != 0)
+        return -1;
     for (int i = 0; i < args.count; i++)
         argv[i] = args.texts[i];
     if (rte_eal_init(args.count, argv) < 0) {
@@ -139,7 +119,7 @@ static int make_pool(const struct core_map *map, unsigned index, struct port *po
                      struct err *err)
 {
     char name[RTE_MEMPOOL_NAMESIZE];
-    unsigned data_bytes = map->ports[index].profile->mbuf_data_bytes + RTE_PKTMBUF_HEADROOM;
+    unsigned data_bytes = core_map_mbuf_data_bytes(&map->ports[index]) + RTE_PKTMBUF_HEADROOM;
     snprintf(name, sizeof(name), "port%u", index);
     port->pool = rte_pktmbuf_pool_create(name, map->mbufs_per_port, MEMPOOL_CACHE, 0,
                                          (uint16_t)data_bytes, (int)rte_socket_id());

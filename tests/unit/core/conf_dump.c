@@ -89,7 +89,8 @@ void profile_dump(const struct nic_profile *profile, FILE *out)
             profile->mbuf_data_bytes);
     fprintf(out, "rss %d rx_checksum %d checksum_unfinished %d mtu_settable %d\n", profile->rss,
             profile->rx_checksum, profile->checksum_unfinished, profile->mtu_settable);
-    fprintf(out, "promiscuous_needed %d counts_missed %d ends %d sleeps %d\n",
-            profile->promiscuous_needed, profile->counts_missed, profile->ends, profile->sleeps);
+    fprintf(out, "promiscuous_needed %d counts_missed %d ends %d sleeps %d creates_socket %d\n",
+            profile->promiscuous_needed, profile->counts_missed, profile->ends, profile->sleeps,
+            profile->creates_socket);
     fprintf(out, "needs %s\nnotes %s\n", profile->needs, profile->notes);
 }

@@ -11,8 +11,8 @@
 /* One line a node: LINE INDENT TYPE KEY = VALUE. */
 void conf_dump(const struct conf_node *node, unsigned depth, FILE *out);
 
-/* ONE is "1", ENCODER is "PayloadEncoder", LINES holds two line ends, NESTED holds %ENV[ONE]; others are
- * not set. */
+/* ONE is "1", ENCODER is "PayloadEncoder", LINES holds two line ends, NESTED holds %ENV[ONE];
+ * others are not set. */
 const char *conf_fake_environment(const char *name);
 
 void profile_dump(const struct nic_profile *profile, FILE *out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "tests/unit/core/fake_machine.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/check.h"
@@ -40,27 +41,37 @@ void fake_machine_init(struct fake_machine *fake, unsigned cpu_count)
         fake->nodes[cpu] = -1;
 }
 
-static void read_line(struct fake_machine *fake, const char *line)
+static void read_device(struct fake_machine *fake, const char *name, int node)
 {
-    unsigned from, to;
-    int node;
-    if (sscanf(line, "cpus %u", &fake->machine.cpu_count) == 1 ||
-        sscanf(line, "huge %u", &fake->machine.huge_pages_free_mbytes) == 1)
-        return;
-    if (sscanf(line, "nodes %u %u %d", &from, &to, &node) == 3) {
-        for (unsigned cpu = from; cpu <= to && cpu < FAKE_CPUS_MAX; cpu++)
-            fake->nodes[cpu] = node;
-        return;
-    }
-    if (sscanf(line, "deny %u %u", &from, &to) == 2) {
-        for (unsigned cpu = from; cpu <= to && cpu < FAKE_CPUS_MAX; cpu++)
-            fake->is_denied[cpu] = true;
-        return;
-    }
     CHECK(fake->device_count < FAKE_DEVICES_MAX);
-    CHECK(sscanf(line, "device %63s %d", fake->devices[fake->device_count].name,
-                 &fake->devices[fake->device_count].node) == 2);
-    fake->device_count++;
+    snprintf(fake->devices[fake->device_count].name, sizeof(fake->devices[0].name), "%s", name);
+    fake->devices[fake->device_count++].node = node;
+}
+
+static void read_line(struct fake_machine *fake, char *line)
+{
+    char *rest = NULL;
+    const char *words[4];
+    int numbers[4];
+    for (size_t i = 0; i < ARRAY_COUNT(words); i++) {
+        words[i] = strtok_r(i == 0 ? line : NULL, " \n", &rest);
+        words[i] = words[i] != NULL ? words[i] : "";
+        numbers[i] = (int)strtol(words[i], NULL, 10);
+    }
+    if (strcmp(words[0], "cpus") == 0)
+        fake->machine.cpu_count = (unsigned)numbers[1];
+    else if (strcmp(words[0], "huge") == 0)
+        fake->machine.huge_pages_free_mbytes = (unsigned)numbers[1];
+    else if (strcmp(words[0], "device") == 0)
+        read_device(fake, words[1], numbers[2]);
+    else
+        CHECK(strcmp(words[0], "nodes") == 0 || strcmp(words[0], "deny") == 0);
+    for (int cpu = numbers[1]; cpu <= numbers[2] && cpu < FAKE_CPUS_MAX; cpu++) {
+        if (strcmp(words[0], "nodes") == 0)
+            fake->nodes[cpu] = numbers[3];
+        if (strcmp(words[0], "deny") == 0)
+            fake->is_denied[cpu] = true;
+    }
 }
 
 void fake_machine_read(struct fake_machine *fake, const char *path)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * golden_conf.c - golden_conf KIND FOLDER [update]: each CASE.in is parsed, and the resulting tree, map or
- * error texts must be CASE.expect, byte for byte. "update" writes the .expect files instead.
+ * golden_conf.c - golden_conf KIND FOLDER [update]: each CASE.in is parsed, and the resulting tree,
+ * map or error texts must be CASE.expect, byte for byte. "update" writes the .expect files instead.
+ *
+ * "golden_conf nic_schema FILE" compares or writes the schema of NIC profiles.
  *
  * KIND toml, json: the tree with lines. core_map: the resolved map on the machine of
  * CASE.machine (machine_read() says how), with the profiles of FOLDER/profiles. nic_profile: the
@@ -20,7 +22,7 @@
 #include "tests/unit/core/conf_dump.h"
 #include "tests/unit/core/fake_machine.h"
 
-static const char *folder;
+static char *folder;
 static bool is_update;
 
 static void read_file(const char *path, struct buffer *text)
@@ -147,6 +149,20 @@ static bool run_case(const struct kind *kind, const char *name)
     return is_same;
 }
 
+/* nic-profiles/schema.json is the loader's own table. */
+static int run_nic_schema(const char *path)
+{
+    char *got = NULL;
+    size_t got_size = 0;
+    FILE *out = open_memstream(&got, &got_size);
+    CHECK(out != NULL);
+    schema_print_json(&nic_profile_schema, "NIC profile of Hekaline", out);
+    CHECK(fclose(out) == 0);
+    bool is_same = compare(path, path, got, got_size);
+    free(got);
+    return is_same ? 0 : 1;
+}
+
 static int is_case(const struct dirent *entry)
 {
     const char *dot = strchr(entry->d_name, '.');
@@ -166,12 +182,19 @@ int main(int argc, char **argv)
     struct dirent **entries;
     unsigned failed = 0;
     const struct kind *kind = argc >= 3 ? find_kind(argv[1]) : NULL;
+    is_update = argc > 3 && strcmp(argv[3], "update") == 0;
+    if (argc >= 3 && strcmp(argv[1], "nic_schema") == 0)
+        return run_nic_schema(argv[2]);
     if (kind == NULL) {
-        fprintf(stderr, "usage: golden_conf toml|json|core_map|nic_profile FOLDER [update]\n");
+        fprintf(stderr, "usage: golden_conf toml|json|core_map|nic_profile FOLDER [update]\n"
+                        "       golden_conf nic_schema FILE [update]\n");
         return 2;
     }
-    folder = argv[2];
-    is_update = argc > 3 && strcmp(argv[3], "update") == 0;
+    folder = realpath(argv[2], NULL); /* run_nic_profile() changes the working folder */
+    if (folder == NULL) {
+        perror(argv[2]);
+        return 2;
+    }
     int count = scandir(folder, &entries, is_case, alphasort);
     for (int i = 0; i < count; i++) {
         failed += !run_case(kind, entries[i]->d_name);
@@ -179,6 +202,7 @@ int main(int argc, char **argv)
     }
     if (count >= 0)
         free(entries);
+    free(folder);
     printf("%d cases, %u failed\n", count, failed);
     return count > 0 && failed == 0 ? 0 : 1;
 }
