@@ -85,6 +85,16 @@ static void add_refused(struct flush_job *job)
     job->refused = refused;
 }
 
+/* What the accumulator itself refused; monotonic for each job. */
+static void collect_accum(struct flush_job *job, uint64_t *values)
+{
+    const struct accum_counts *counts = accum_counts(job->accum);
+    values[COUNTER_SAMPLES_NO_SERIES_ROOM] += counts->refused_samples - job->no_series_room;
+    values[COUNTER_STATMETRIC_LONG_LINES] += counts->long_lines - job->long_lines;
+    job->no_series_room = counts->refused_samples;
+    job->long_lines = counts->long_lines;
+}
+
 /* Merges workers in turn, each as soon as its side is ready. True when all are merged. */
 static bool merge(struct flush_job *job, uint64_t *values)
 {
@@ -101,6 +111,7 @@ static bool merge(struct flush_job *job, uint64_t *values)
         job->merged++;
     }
     add_refused(job);
+    collect_accum(job, values);
     return true;
 }
 
@@ -150,6 +161,7 @@ static bool emit(struct flusher *flusher, struct flush_job *job)
                     emit_chunk, &context) != 0)
         return false;
     flusher->counters->values[COUNTER_FLUSHES]++;
+    collect_accum(job, flusher->counters->values);
     job->last_ns = job->flush_ns;
     return true;
 }

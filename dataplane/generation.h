@@ -40,7 +40,8 @@ struct flush_job { /* one accumulator, housekeeping's side (flush.h) */
     uint64_t last_ns;    /* of the one before; 0: none */
     unsigned merged;     /* workers merged in this flush */
     uint64_t taken[CORE_MAP_WORKERS_MAX]; /* samples taken so far, by worker */
-    uint64_t refused;    /* samples that found no room, as known so far */
+    uint64_t refused;    /* samples that found no room in shards, as known so far */
+    uint64_t no_series_room, long_lines; /* as accum_counts() said so far */
 };
 
 struct generation {

@@ -231,9 +231,9 @@ static void frame_take(struct packet_stage *stage, struct rte_mbuf *mbuf)
         stage->dones[stage->done_count++] = frame.mbuf;
 }
 
-/* The frame that nearly all are: to our MAC, in the port's VLAN, with a whole UDP datagram over IPv4
- * without options for a listener, all in the first segment. False, and nothing done, for any other,
- * right or wrong. What has one likely answer is gathered into one branch. */
+/* The frame that nearly all are: to our MAC, in the port's VLAN, with a whole UDP datagram over
+ * IPv4 without options for a listener, all in the first segment. False, and nothing done, for any
+ * other, right or wrong. What has one likely answer is gathered into one branch. */
 static inline bool datagram_take(const struct packet_stage *stage, const struct rte_mbuf *mbuf,
                                  struct datagram *datagram)
 {

@@ -42,7 +42,7 @@ extern const struct schema accum_schema;
 
 struct accum;
 
-struct accum_counts { /* since accum_new() */
+struct accum_counts {         /* since accum_new() */
     uint64_t refused_samples; /* taken from shards, but there was no room for their series */
     uint64_t overflow;        /* those, and what accum_overflow() added */
     uint64_t long_lines;      /* lines left out because chunk_max is shorter than the line alone */
@@ -51,7 +51,7 @@ struct accum_counts { /* since accum_new() */
 /* `config` (and its strings) must outlive the accumulator. 0, or -1 after adding every error to
  * `err`: "TickerInterval must be greater than 0.", ... */
 int accum_new(const struct accum_config *config, struct accum **out, struct err *err);
-void accum_free(struct accum *accum); /* NULL is fine */
+void accum_free(struct accum *accum);          /* NULL is fine */
 size_t accum_bytes(const struct accum *accum); /* allocated now */
 
 /* Merges the side that `shard` handed over. Returns the samples merged (the ledger's flushed),
@@ -65,15 +65,16 @@ void accum_overflow(struct accum *accum, uint64_t samples);
 
 const struct accum_counts *accum_counts(const struct accum *accum);
 
-/* Writes one flush as a sequence of chunks, each of whole lines ("<name> <value> <unix seconds>\n"),
- * at most `chunk_max` bytes of payload and fields together, and ends the interval (counters to 0,
- * timers emptied, gauges kept, idle deletion). `elapsed_s` is the true length of the interval for
- * rates and count_ps (normally ticker_interval; not above 0: ticker_interval). Even with no stats
- * one chunk (numStats) is written. Each chunk's fields begin with `timestamp`.
+/* Writes one flush as a sequence of chunks, each of whole lines ("<name> <value> <unix
+ * seconds>\n"), at most `chunk_max` bytes of payload and fields together, and ends the interval
+ * (counters to 0, timers emptied, gauges kept, idle deletion). `elapsed_s` is the true length of
+ * the interval for rates and count_ps (normally ticker_interval; not above 0: ticker_interval).
+ * Even with no stats one chunk (numStats) is written. Each chunk's fields begin with `timestamp`.
  * When emit returns non-zero the flush stops with that value; call again, with any arguments, to go
  * on with the same chunk, time and size. Returns 0 when all is written, -ENOMEM when there is no
  * memory for chunks (nothing has happened then).
- * Order: counters, gauges, timers, each in the order in which their names came; overflow; numStats. */
+ * Order: counters, gauges, timers, each in the order in which their names came; overflow;
+ * numStats. */
 struct accum_chunk {
     const char *payload; /* lines; size 0 with emit_in_payload off */
     size_t payload_size;

@@ -30,8 +30,8 @@ struct accum_percentile {
 
 struct accum_line { /* one metric of the series that is being written */
     const struct accum_prefix *prefix;
-    const char *suffix; /* NULL: none */
-    bool is_integer;    /* else `real` */
+    const char *suffix;  /* NULL: none */
+    bool is_integer;     /* else `real` */
     bool is_legacy_rate; /* `real` in the payload, cut to an integer in the field */
     int64_t integer;
     double real;

@@ -41,10 +41,10 @@ struct accum_table {
     struct accum_series *series; /* valid until the next accum_table_get() */
     uint32_t count, capacity;
     struct accum_slot *slots;
-    uint32_t slot_count; /* a power of two, or 0 */
+    uint32_t slot_count;             /* a power of two, or 0 */
     struct accum_name_block *blocks; /* the first is filled now; the full ones follow */
     struct accum_name_block *spares; /* emptied by accum_table_clear() */
-    size_t bytes;        /* allocated */
+    size_t bytes;                    /* allocated */
 };
 
 /* Zeroed state is an empty table. */

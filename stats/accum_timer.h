@@ -41,8 +41,8 @@ struct accum_timer_stats {
     double lower, upper, sum, mean;
 };
 
-/* Sorts the values of a series and sums them in that order, so that the result does not depend on who came
- * first. They stay for accum_timers_percentile() until the next call. */
+/* Sorts the values of a series and sums them in that order, so that the result does not depend on
+ * who came first. They stay for accum_timers_percentile() until the next call. */
 struct accum_timer_stats accum_timers_compute(struct accum_timers *timers, uint64_t run,
                                               uint64_t total);
 

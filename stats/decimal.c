@@ -45,8 +45,8 @@ size_t decimal_put_int64(char text[DECIMAL_MAX], int64_t value)
     return size + put_uint64(text + size, magnitude);
 }
 
-/* fraction / 2^shift in millionths, rounded half to even: 0 to a million. fraction < 2^53, shift 0 to
- * 107. (Whole units are an even number of millionths, so they do not matter for "even".) */
+/* fraction / 2^shift in millionths, rounded half to even: 0 to a million. fraction < 2^53, shift 0
+ * to 107. (Whole units are an even number of millionths, so they do not matter for "even".) */
 static uint32_t to_millionths(uint64_t fraction, unsigned shift)
 {
     unsigned __int128 scaled = (unsigned __int128)fraction * MILLION;

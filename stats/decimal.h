@@ -13,8 +13,8 @@
 
 enum { DECIMAL_MAX = 320 }; /* of the largest double: sign, 309 digits, point, 6 digits */
 
-/* Six decimals, the exact value rounded half to even, as C's and Go's "%f". `value` must be finite. Writes no
- * NUL. Returns the length. */
+/* Six decimals, the exact value rounded half to even, as C's and Go's "%f". `value` must be finite.
+ * Writes no NUL. Returns the length. */
 size_t decimal_put_fixed6(char text[DECIMAL_MAX], double value);
 
 size_t decimal_put_int64(char text[DECIMAL_MAX], int64_t value);

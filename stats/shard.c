@@ -62,9 +62,9 @@ struct shard {
     uint32_t epoch; /* the worker's */
     uint32_t names_max;
     uint32_t timers_max;
-    uint32_t high;      /* entries 1 to high have been used */
-    uint32_t free_head; /* of a list through next_free; 0 is its end */
-    uint32_t live;      /* series in the table */
+    uint32_t high;               /* entries 1 to high have been used */
+    uint32_t free_head;          /* of a list through next_free; 0 is its end */
+    uint32_t live;               /* series in the table */
     struct shard_entry *entries; /* [0] is never a series, so that reference 0 needs no branch */
     struct shard_index index;
     struct shard_log logs[2];
@@ -83,7 +83,7 @@ struct shard {
     uint32_t taken;                                          /* [housekeeping] epochs taken */
 
     _Atomic uint32_t ready __attribute__((aligned(64))); /* [worker] writes: epochs handed over */
-    uint32_t handed_high; /* `high` when the last epoch ended */
+    uint32_t handed_high;                                /* `high` when the last epoch ended */
 };
 
 /* ---- set up ---- */
@@ -374,7 +374,8 @@ static inline bool add_value(struct shard *shard, uint32_t ref, const struct sta
     return true;
 }
 
-/* Where each sample's entry most likely is. Two passes, so that the misses of all samples overlap. */
+/* Where each sample's entry most likely is. Two passes, so that the misses of all samples
+ * overlap. */
 static inline void guess_entries(const struct shard *shard, const struct statsd_sample *samples,
                                  unsigned count, uint32_t refs[GROUP])
 {
@@ -459,8 +460,8 @@ static inline bool has_timers(const struct shard_entry *entry, unsigned side)
     return entry->sides[side].samples != 0 && entry->key >> 16 == STATSD_TIMER;
 }
 
-/* Sorts the log by series: counts are known, so one pass gives each series its place and one moves the
- * values. */
+/* Sorts the log by series: counts are known, so one pass gives each series its place and one moves
+ * the values. */
 static void group_timers(struct shard *shard, unsigned side)
 {
     const struct shard_log *log = &shard->logs[side];

@@ -5,12 +5,13 @@
  *
  * Place:   a poll-mode worker adds; the housekeeping thread merges (stats/accum.h). How it is laid
  *          out: docs/formats/statsd.md.
- * Threads: shard_add and shard_poll [worker]; shard_request, shard_ready, shard_take [housekeeping];
- *          shard_counts [any]. Values are double-buffered: the worker writes one side while the
- *          other is merged, so it never waits, and it never has to clear anything.
+ * Threads: shard_add and shard_poll [worker]; shard_request, shard_ready, shard_take
+ *          [housekeeping]; shard_counts [any]. Values are double-buffered: the worker writes one
+ *          side while the other is merged, so it never waits, and it never has to clear anything.
  * Memory:  all of it is reserved by shard_new() and bounded by struct shard_limits; pages are used
  *          only once something is stored in them. shard_add never allocates.
- * Failure: a sample that finds no room is counted in the shard's overflow counters and in no series.
+ * Failure: a sample that finds no room is counted in the shard's overflow counters and in no
+ *          series.
  */
 #ifndef STATS_SHARD_H
 #define STATS_SHARD_H
@@ -47,8 +48,8 @@ struct shard_counts {
 int shard_new(const struct shard_limits *limits, struct shard **out);
 void shard_free(struct shard *shard); /* NULL is fine */
 
-/* Bytes reserved: the shard never uses more. A series uses 128 of them and 8 to 16 in the index, a timer
- * value 12 a side and 8 while it is taken. */
+/* Bytes reserved: the shard never uses more. A series uses 128 of them and 8 to 16 in the index, a
+ * timer value 12 a side and 8 while it is taken. */
 size_t shard_bytes(const struct shard *shard);
 
 /* Adds a burst of any size. Never blocks, never fails: see shard_counts. The names are copied. When

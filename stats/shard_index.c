@@ -5,7 +5,11 @@
 
 #include "core/check.h"
 
-enum { FIRST_SEGMENTS = 4, FILL_PERCENT = 60 };
+enum {
+    FIRST_SEGMENTS = 16,
+    FILL_PERCENT = 60,
+    SAME_TAGS_MAX = 16 /* of 64 million random tags hardly 3 are the same */
+};
 
 uint32_t shard_index_segments(uint32_t names_max)
 {
@@ -56,11 +60,14 @@ uint32_t shard_walk_next(struct shard_walk *walk)
     }
 }
 
-static bool segment_put(struct shard_segment *segment, uint32_t tag, uint32_t ref)
+static bool segment_put(struct shard_segment *segment, uint32_t tag, uint32_t ref, int same_max)
 {
     unsigned at = shard_index_home(tag);
     for (unsigned step = 0; step < SEGMENT_BUCKETS; step++) {
         struct shard_bucket *bucket = &segment->buckets[at];
+        same_max -= __builtin_popcount(shard_bucket_match(bucket, tag));
+        if (same_max < 0)
+            return false;
         for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
             if (bucket->refs[i] == 0) {
                 bucket->tags[i] = tag;
@@ -82,7 +89,7 @@ static void segment_deal(const struct shard_segment *from, struct shard_segment 
         const struct shard_bucket *bucket = &from->buckets[b];
         for (unsigned i = 0; i < BUCKET_SLOTS && bucket->refs[i] != 0; i++) {
             struct shard_segment *to = (bucket->tags[i] & bit) != 0 ? high : low;
-            CHECK(segment_put(to, bucket->tags[i], bucket->refs[i]));
+            CHECK(segment_put(to, bucket->tags[i], bucket->refs[i], SEGMENT_SLOTS));
         }
     }
 }
@@ -111,7 +118,7 @@ static void grow(struct shard_index *index)
 bool shard_index_put(struct shard_index *index, uint32_t tag, uint32_t ref)
 {
     grow(index);
-    if (!segment_put(shard_index_segment(index, tag), tag, ref))
+    if (!segment_put(shard_index_segment(index, tag), tag, ref, SAME_TAGS_MAX))
         return false;
     index->used++;
     return true;

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * shard_index.h - tags to entry numbers: an open hash table that grows a little with each insertion.
+ * shard_index.h - tags to entry numbers: an open hash table that grows a little with each
+ *                 insertion.
  *
  * Place:   stats/shard.c, one for each shard.
  * Threads: the worker's alone.
  * Memory:  the caller's zeroed region of shard_index_size() bytes, used from its start on.
- * Failure: shard_index_put() returns false when a segment is full, which needs names that were chosen
- *          to collide.
- * Shape:   64-byte buckets of 8 tags and 8 references, 32 buckets to a segment. A tag's segment grows
- *          by linear hashing (Litwin 1980): whenever more than 60 % of the slots are taken, a round
- *          begins in which each insertion splits one segment in two. So the table is always as small
- *          as its contents allow, and no insertion moves more than 256 slots.
+ * Failure: shard_index_put() returns false when a tag is there 16 times, or all of its segment is
+ *          full. Both need names that were chosen to collide: a segment is 8 standard deviations
+ *          larger than what it holds by chance.
+ * Shape:   64-byte buckets of 8 tags and 8 references, 32 buckets to a segment. A tag's segment
+ *          grows by linear hashing (Litwin 1980): whenever more than 60 % of the slots are taken, a
+ *          round begins in which each insertion splits one segment in two. So the table is always
+ *          as small as its contents allow, and no insertion moves more than 256 slots.
  */
 #ifndef STATS_SHARD_INDEX_H
 #define STATS_SHARD_INDEX_H
@@ -30,7 +32,7 @@ enum {
 
 struct shard_bucket {
     uint32_t tags[BUCKET_SLOTS];
-    uint32_t refs[BUCKET_SLOTS]; /* entry number + 1; 0 is free; the taken ones come first */
+    uint32_t refs[BUCKET_SLOTS]; /* entry number; 0 is free; the taken ones come first */
 } __attribute__((aligned(64)));
 
 struct shard_segment {
@@ -99,6 +101,7 @@ struct shard_walk {
 void shard_walk_init(struct shard_walk *walk, const struct shard_index *index, uint32_t tag);
 uint32_t shard_walk_next(struct shard_walk *walk);
 
+/* False: too many names collide. */
 bool shard_index_put(struct shard_index *index, uint32_t tag, uint32_t ref);
 /* The pair must be there. */
 void shard_index_remove(struct shard_index *index, uint32_t tag, uint32_t ref);

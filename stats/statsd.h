@@ -19,21 +19,21 @@ enum statsd_type { STATSD_COUNTER, STATSD_GAUGE, STATSD_TIMER, STATSD_TYPE_COUNT
 /* Why a line was refused; each has a counter of its own in core/counters.def, in this order. A line
  * with several faults is counted under the first of them in this order. */
 enum statsd_reject {
-    STATSD_NO_COLON,      /* no ":" */
-    STATSD_NO_PIPE,       /* no "|" behind the ":" */
-    STATSD_NO_TYPE,       /* nothing behind the "|" */
+    STATSD_NO_COLON, /* no ":" */
+    STATSD_NO_PIPE,  /* no "|" behind the ":" */
+    STATSD_NO_TYPE,  /* nothing behind the "|" */
     STATSD_UNKNOWN_TYPE,
     STATSD_BAD_RATE,      /* "|@" and then what is not a finite number above 0 */
     STATSD_NAME_TOO_LONG, /* over STATSD_NAME_MAX */
     STATSD_EMPTY_NAME,
-    STATSD_BAD_VALUE,     /* not a finite number; a counter's beyond 64 bits */
+    STATSD_BAD_VALUE, /* not a finite number; a counter's beyond 64 bits */
     STATSD_REJECT_COUNT
 };
 
 enum {
-    STATSD_NAME_MAX = 1024,    /* bytes of one name */
-    STATSD_BURST = 64,         /* samples of one statsd_parse() call */
-    STATSD_SIZE_MAX = 1 << 30  /* bytes that statsd_parse() may be given (checked) */
+    STATSD_NAME_MAX = 1024,   /* bytes of one name */
+    STATSD_BURST = 64,        /* samples of one statsd_parse() call */
+    STATSD_SIZE_MAX = 1 << 30 /* bytes that statsd_parse() may be given (checked) */
 };
 
 struct statsd_sample {

@@ -4,7 +4,8 @@
  *
  * Place:   stats/statsd.c. AVX2, SSE2 or plain C, as compiled; all find the same.
  * Threads: no state.
- * Memory:  reads exactly the bytes asked for: what is no whole block is covered by loads that overlap.
+ * Memory:  reads exactly the bytes asked for: what is no whole block is covered by loads that
+ *          overlap.
  */
 #ifndef STATS_STATSD_SCAN_H
 #define STATS_STATSD_SCAN_H
@@ -13,7 +14,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#if !defined(HEKA_STATS_PLAIN) && (defined(__AVX2__) || defined(__SSE2__))
+#include "stats/name_hash.h"
+
+#if !defined(HEKA_STATS_PLAIN) && defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -23,13 +26,19 @@ enum {
     SCAN_MARKS_MAX = SCAN_ENOUGH + SCAN_BLOCK + 8
 };
 
+#if !defined(HEKA_STATS_PLAIN) && defined(__SSE2__)
+static inline uint64_t scan_bytes_16(__m128i v)
+{
+    __m128i colons = _mm_cmpeq_epi8(v, _mm_set1_epi8(':'));
+    __m128i feeds = _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(colons, feeds));
+}
+#endif
+
 static inline uint64_t scan_16(const char *bytes)
 {
 #if !defined(HEKA_STATS_PLAIN) && defined(__SSE2__)
-    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)bytes);
-    __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(':')),
-                               _mm_cmpeq_epi8(v, _mm_set1_epi8('\n')));
-    return (uint32_t)_mm_movemask_epi8(hit);
+    return scan_bytes_16(_mm_loadu_si128((const __m128i *)(const void *)bytes));
 #else
     uint64_t mask = 0;
     for (unsigned i = 0; i < 16; i++)
@@ -38,13 +47,19 @@ static inline uint64_t scan_16(const char *bytes)
 #endif
 }
 
+#if NAME_HASH_AVX2
+static inline uint64_t scan_bytes_32(__m256i v)
+{
+    __m256i colons = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(':'));
+    __m256i feeds = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\n'));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(colons, feeds));
+}
+#endif
+
 static inline uint64_t scan_32(const char *bytes)
 {
-#if !defined(HEKA_STATS_PLAIN) && defined(__AVX2__)
-    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)bytes);
-    __m256i hit = _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(':')),
-                                  _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\n')));
-    return (uint32_t)_mm256_movemask_epi8(hit);
+#if NAME_HASH_AVX2
+    return scan_bytes_32(_mm256_loadu_si256((const __m256i *)(const void *)bytes));
 #else
     return scan_16(bytes) | scan_16(bytes + 16) << 16;
 #endif
@@ -60,8 +75,17 @@ static inline uint64_t scan_short(const char *bytes, size_t size)
 {
     if (size >= 32)
         return scan_32(bytes) | scan_32(bytes + size - 32) << (size - 32);
+#if NAME_HASH_AVX2
+    if (size >= 4) { /* whole words of 4 bytes, and the last 4 bytes; no branch for their number */
+        int last;
+        memcpy(&last, bytes + size - 4, 4);
+        __m256i words = name_load_part(bytes, name_mask((int)(size / 4)));
+        return scan_bytes_32(words) | (scan_bytes_16(_mm_cvtsi32_si128(last)) << (size - 4));
+    }
+#else
     if (size >= 16)
         return scan_16(bytes) | scan_16(bytes + size - 16) << (size - 16);
+#endif
     char block[16] = {0};
     memcpy(block, bytes, size);
     return scan_16(block);
@@ -88,8 +112,8 @@ static inline unsigned scan_put(uint32_t *marks, unsigned count, uint32_t base, 
     return end;
 }
 
-/* Fills `marks` until there are SCAN_ENOUGH or the bytes end, where `size` itself is the last mark. Returns
- * the number of marks. */
+/* Fills `marks` until there are SCAN_ENOUGH or the bytes end, where `size` itself is the last mark.
+ * Returns the number of marks. */
 static inline unsigned scan_marks(const char *bytes, size_t size, uint32_t marks[SCAN_MARKS_MAX])
 {
     unsigned count = 0;

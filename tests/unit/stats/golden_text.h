@@ -10,8 +10,8 @@
 /* A whole file, NUL-terminated, to be freed; NULL when it cannot be read. */
 char *golden_read(const char *path, size_t *size);
 
-/* \t \r \n \\ and \xHH to bytes; \{N:TEXT} is TEXT N times. Returns the number of bytes, -1 when the
- * text is wrong or longer than `size`. */
+/* \t \r \n \\ and \xHH to bytes; \{N:TEXT} is TEXT N times. Returns the number of bytes, -1 when
+ * the text is wrong or longer than `size`. */
 long golden_unescape(const char *text, char *bytes, size_t size);
 
 /* The other way, without repetition: bytes below 0x20, above 0x7e and "\" as \xHH. */

@@ -100,6 +100,9 @@ static bool to_count(struct text text, double rate, int64_t *count)
         return errno == 0;
     }
     double quotient = trunc(value / rate);
+    double above = quotient + (value < 0 ? -1 : 1); /* missed by what doubles cannot hold? */
+    if (fabs(above) < 0x1p40 && fabs(value / rate - above) <= fabs(above) * 0x1p-50)
+        quotient = above;
     if (isnan(quotient) || quotient >= 0x1p63 || quotient < -0x1p63)
         return false;
     *count = (int64_t)quotient;

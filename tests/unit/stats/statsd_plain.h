@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * statsd_plain.h - statsd lines byte by byte, as docs/formats/statsd.md words the grammar: the truth
- *                  that tests compare stats/statsd.c with.
+ * statsd_plain.h - statsd lines byte by byte, as docs/formats/statsd.md words the grammar: the
+ *                  truth that tests compare stats/statsd.c with.
  */
 #ifndef TESTS_STATSD_PLAIN_H
 #define TESTS_STATSD_PLAIN_H

@@ -153,8 +153,11 @@ static void test_table_of_lines(void **state)
         if (row[0] == '#' || row[0] == '\0')
             continue;
         char *tab = strchr(row, '\t');
-        if (tab == NULL)
+        if (tab == NULL) {
+            fclose(file);
             fail_msg("lines.tsv:%u: no tab", number);
+            return;
+        }
         *tab = '\0';
         long len = golden_unescape(row, line, sizeof(line));
         assert_true(len >= 0);
@@ -228,8 +231,9 @@ static void compare(const char *bytes, size_t size)
 
 static size_t put_text(char *at, const char *text)
 {
-    size_t len = strlen(text);
-    memcpy(at, text, len);
+    size_t len = 0;
+    for (; text[len] != '\0'; len++)
+        at[len] = text[len];
     return len;
 }
 
@@ -247,13 +251,36 @@ static size_t put_random_name(char *at)
 
 static size_t put_random_value(char *at)
 {
-    static const char *const odd[] = {"",     "-0",   "+5",   "-17",   "1e3",  "1e400", "-1e-400",
-                                      "nan",  "inf",  "0x10", "1_0",   "1.5.", ".5",    "5.",
-                                      ".",    "-",    "e5",   "1e",    " 1",   "1 ",    "1:2",
-                                      "9223372036854775807", "9223372036854775808",
-                                      "-9223372036854775808", "9007199254740993",
-                                      "123456789012345678901234567890", "0.1", "3.14159265358979",
-                                      "00000000000000000000000000001", "2.2250738585072011e-308"};
+    static const char *const odd[] = {"",
+                                      "-0",
+                                      "+5",
+                                      "-17",
+                                      "1e3",
+                                      "1e400",
+                                      "-1e-400",
+                                      "nan",
+                                      "inf",
+                                      "0x10",
+                                      "1_0",
+                                      "1.5.",
+                                      ".5",
+                                      "5.",
+                                      ".",
+                                      "-",
+                                      "e5",
+                                      "1e",
+                                      " 1",
+                                      "1 ",
+                                      "1:2",
+                                      "9223372036854775807",
+                                      "9223372036854775808",
+                                      "-9223372036854775808",
+                                      "9007199254740993",
+                                      "123456789012345678901234567890",
+                                      "0.1",
+                                      "3.14159265358979",
+                                      "00000000000000000000000000001",
+                                      "2.2250738585072011e-308"};
     char text[64];
     unsigned kind = pick(10);
     if (kind < 5)
@@ -273,10 +300,10 @@ static size_t put_random_value(char *at)
 static size_t put_random_line(char *at)
 {
     static const char *const ends[] = {
-        "|c",      "|c",     "|c",      "|ms",      "|g",     "|h",       "|m",     "|s",
-        "|c|@0.1", "|ms|@1", "|c|@",    "|c|@0",    "|c|",    "|c|@-1",   "|g|#a",  "|cx",
-        "|cxx",    "|mxx",   "|",       "",         "|x",     "|ms|@nan", "|c|@1.", "|ss",
-        "|C",      "|c ",    " |c",     "|c\r",     "||c",    "|g|@1e-3", "c",      "|mms"};
+        "|c",      "|c",     "|c",   "|ms",   "|g",  "|h",       "|m",     "|s",
+        "|c|@0.1", "|ms|@1", "|c|@", "|c|@0", "|c|", "|c|@-1",   "|g|#a",  "|cx",
+        "|cxx",    "|mxx",   "|",    "",      "|x",  "|ms|@nan", "|c|@1.", "|ss",
+        "|C",      "|c ",    " |c",  "|c\r",  "||c", "|g|@1e-3", "c",      "|mms"};
     size_t size = 0;
     if (pick(20) == 0)
         at[size++] = " \t\r"[pick(3)];
@@ -284,7 +311,8 @@ static size_t put_random_line(char *at)
     if (pick(50) != 0)
         at[size++] = ':';
     size += put_random_value(at + size);
-    size += put_text(at + size, ends[pick(4) == 0 ? pick(sizeof(ends) / sizeof(ends[0])) : pick(5)]);
+    size +=
+        put_text(at + size, ends[pick(4) == 0 ? pick(sizeof(ends) / sizeof(ends[0])) : pick(5)]);
     return size;
 }
 
@@ -330,7 +358,8 @@ static void test_every_size_of_datagram(void **state)
     char bytes[4096];
     for (unsigned len = 1; len < 200; len++) {
         size_t size = 0;
-        for (unsigned i = 0; i < 9; i++) { /* names of this length: ends at every place of a block */
+        for (unsigned i = 0; i < 9;
+             i++) { /* names of this length: ends at every place of a block */
             memset(bytes + size, 'a' + (int)i, len);
             size += len;
             size += put_text(bytes + size, i % 3 == 0 ? ":1234567|c\n" : ":1|ms\n");
@@ -347,7 +376,7 @@ static void test_many_lines(void **state)
     for (unsigned lines = 60; lines < 70; lines++) {
         size_t size = 0;
         for (unsigned i = 0; i < lines; i++)
-            size += (size_t)sprintf(bytes + size, "n%u:%u|c\n", i, i);
+            size += (size_t)snprintf(bytes + size, 64, "n%u:%u|c\n", i, i);
         compare(bytes, size);
     }
     size_t size = 0;
@@ -365,7 +394,7 @@ static void test_long_lines(void **state)
     static char bytes[100 * 1024];
     memset(bytes, ':', sizeof(bytes));
     compare(bytes, sizeof(bytes));
-    memcpy(bytes + sizeof(bytes) - 10, "|c\nok:12|c", 10);
+    put_text(bytes + sizeof(bytes) - 10, "|c\nok:12|c");
     compare(bytes, sizeof(bytes));
     memset(bytes, 'x', sizeof(bytes) - 10);
     compare(bytes, sizeof(bytes));
@@ -402,8 +431,8 @@ static int compare_hashes(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Names as people make them: of 300,000 no two with the same 64 bits, and as many with the same upper 32
- * as chance has it (10 expected). */
+/* Names as people make them: of 300,000 no two with the same 64 bits, and as many with the same
+ * upper 32 as chance has it (10 expected). */
 static void test_hash_spreads(void **state)
 {
     (void)state;
@@ -437,11 +466,15 @@ static void test_reject_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table_of_lines),     cmocka_unit_test(test_datagrams),
-        cmocka_unit_test(test_random_lines_agree), cmocka_unit_test(test_random_bytes_agree),
+        cmocka_unit_test(test_table_of_lines),
+        cmocka_unit_test(test_datagrams),
+        cmocka_unit_test(test_random_lines_agree),
+        cmocka_unit_test(test_random_bytes_agree),
         cmocka_unit_test(test_every_size_of_datagram),
-        cmocka_unit_test(test_many_lines),         cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_hash),               cmocka_unit_test(test_hash_spreads),
+        cmocka_unit_test(test_many_lines),
+        cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_hash_spreads),
         cmocka_unit_test(test_reject_texts),
     };
 #if defined(__AVX2__)

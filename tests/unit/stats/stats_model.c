@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "tests/unit/stats/stats_model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+uint64_t model_random(uint64_t *seed)
+{
+    *seed += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = *seed;
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+const char *model_name(unsigned id, size_t *len)
+{
+    static char names[MODEL_NAMES][STATSD_NAME_MAX];
+    static size_t lens[MODEL_NAMES];
+    if (lens[id] == 0) {
+        /* Most are short; every eighth is long; the number stands in front or at the end. */
+        size_t want = id % 8 == 7 ? 60 + (size_t)id * 7 % 965 : 4 + id % 50;
+        memset(names[id], 'a' + (int)(id % 26), want);
+        char number[8];
+        snprintf(number, sizeof(number), "%04u", id);
+        memcpy(names[id] + (id % 2 == 0 ? 0 : want - 4), number, 4);
+        lens[id] = want;
+    }
+    *len = lens[id];
+    return names[id];
+}
+
+unsigned model_id(const char *name, size_t len)
+{
+    char number[5] = {0};
+    assert_true(len >= 4);
+    memcpy(number, name[0] >= '0' && name[0] <= '9' ? name : name + len - 4, 4);
+    unsigned id = (unsigned)strtoul(number, NULL, 10);
+    size_t want;
+    assert_true(id < MODEL_NAMES);
+    const char *expected = model_name(id, &want);
+    assert_int_equal(len, want);
+    assert_memory_equal(name, expected, len);
+    return id;
+}
+
+static struct statsd_sample make(const char *name, uint8_t type)
+{
+    struct statsd_sample sample = {.name = name, .name_len = (uint16_t)strlen(name), .type = type};
+    sample.hash = statsd_name_hash(name, sample.name_len);
+    return sample;
+}
+
+struct statsd_sample model_counter(const char *name, int64_t count)
+{
+    struct statsd_sample sample = make(name, STATSD_COUNTER);
+    sample.count = count;
+    return sample;
+}
+
+struct statsd_sample model_gauge(const char *name, double value)
+{
+    struct statsd_sample sample = make(name, STATSD_GAUGE);
+    sample.value = value;
+    return sample;
+}
+
+struct statsd_sample model_timer(const char *name, double value)
+{
+    struct statsd_sample sample = make(name, STATSD_TIMER);
+    sample.value = value;
+    return sample;
+}
+
+struct statsd_sample model_sample(struct model *model, uint64_t *seed)
+{
+    size_t len;
+    unsigned id = (unsigned)(model_random(seed) % MODEL_NAMES);
+    struct statsd_sample sample = {.type = (uint8_t)(model_random(seed) % STATSD_TYPE_COUNT)};
+    struct model_series *series = &model->series[id][sample.type];
+    sample.name = model_name(id, &len);
+    sample.name_len = (uint16_t)len;
+    sample.hash = statsd_name_hash(sample.name, len);
+    int64_t value = (int64_t)(model_random(seed) % 2000001) - 1000000;
+    if (sample.type == STATSD_COUNTER) {
+        sample.count = value;
+        series->count += value;
+    } else {
+        sample.value = (double)value / 8;
+        series->gauge = sample.value;
+        assert_true(series->samples < MODEL_TIMERS_MAX);
+        series->timers[series->samples] = sample.value;
+    }
+    series->samples++;
+    return sample;
+}
+
+void model_check(struct model *model, const struct shard_series *series)
+{
+    unsigned id = model_id(series->name, series->name_len);
+    assert_true(series->type < STATSD_TYPE_COUNT);
+    struct model_series *expected = &model->series[id][series->type];
+    assert_true(expected->samples > 0);
+    assert_int_equal(series->samples, expected->samples);
+    assert_int_equal(series->hash, statsd_name_hash(series->name, series->name_len));
+    if (series->type == STATSD_COUNTER)
+        assert_int_equal(series->count, expected->count);
+    else if (series->type == STATSD_GAUGE)
+        assert_true(series->gauge == expected->gauge);
+    else
+        assert_memory_equal(series->timers, expected->timers, series->samples * sizeof(double));
+    *expected = (struct model_series){0};
+}
+
+void model_check_empty(const struct model *model)
+{
+    for (unsigned id = 0; id < MODEL_NAMES; id++) {
+        for (unsigned type = 0; type < STATSD_TYPE_COUNT; type++)
+            assert_int_equal(model->series[id][type].samples, 0);
+    }
+}
+
+void model_clear(struct model *model)
+{
+    memset(model, 0, sizeof(*model));
+}
