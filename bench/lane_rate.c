@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * lane_rate.c - benchmark `lane`: 256-byte records from a producer core through a lane to another core.
+ * lane_rate.c - benchmark `lane`: 256-byte records from a producer core through a lane to another
+ *               core.
  *
  * Place:   bench/README.md has the convention.
  * Threads: the producer on the first core; one thread with all consumers' cursors on the second.
- * Method:  the value is records per second from end to end. producer_cycles is what a record costs the
- *          producer in bursts that did not have to wait for room, so that it can be compared between
- *          numbers of consumers although one core serves them all. Every consumer adds up what it
- *          reads.
+ * Method:  the value is records per second from end to end. producer_cycles is what a record costs
+ *          the producer in bursts that did not have to wait for room, so that it can be compared
+ *          between numbers of consumers although one core serves them all. Every consumer adds up
+ *          what it reads.
  */
 #include "core/lane.h"
 

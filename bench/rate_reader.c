@@ -58,8 +58,7 @@ int rate_reader_start(struct rate_reader *reader, const struct segment *segment,
 {
     *reader = (struct rate_reader){.segment = segment, .check = check, .cpu = cpu};
     for (unsigned lane = 0; lane < segment->header->lane_count; lane++) {
-        int rc = lane_reader_init(&reader->lanes[lane], segment->lanes[lane],
-                                  segment_cursor(segment, lane, CONSUMER), CONSUMER);
+        int rc = segment_reader_init(segment, lane, CONSUMER, 0, &reader->lanes[lane]);
         if (rc != 0)
             return rc;
     }

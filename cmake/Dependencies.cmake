@@ -14,7 +14,7 @@ endif()
 pkg_check_modules(HYPERSCAN REQUIRED IMPORTED_TARGET libhs>=5.4)      # matcher
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)          # matcher
 pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)   # core
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)           # core, control, dataplane, bench
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)           # core, control, bench
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)          # core, stats, matcher
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)          # core: HMAC of framed records
 find_program(PROTOC_C protoc-c REQUIRED)

@@ -68,8 +68,8 @@ function(heka_test name)
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300)
 endfunction()
 
-# heka_fuzz(NAME SOURCES fuzz_x.c DEPS modules): a libFuzzer target under the fuzz preset; elsewhere a
-# program that replays tests/fuzz/corpus/NAME, as a CTest with the label fuzz.
+# heka_fuzz(NAME SOURCES fuzz_x.c DEPS modules): a libFuzzer target under the fuzz preset; elsewhere
+# a program that replays tests/fuzz/corpus/NAME, as a CTest with the label fuzz.
 function(heka_fuzz name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})

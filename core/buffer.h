@@ -4,7 +4,8 @@
  *
  * Place:   encoders, outputs, configuration text; never in a poll-mode worker.
  * Threads: one owner.
- * Failure: appending beyond max_size or out of memory returns -ENOSPC / -ENOMEM and changes nothing.
+ * Failure: appending beyond max_size or out of memory returns -ENOSPC / -ENOMEM and changes
+ *          nothing.
  */
 #ifndef CORE_BUFFER_H
 #define CORE_BUFFER_H

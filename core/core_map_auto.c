@@ -306,8 +306,8 @@ static void resolve_pages(struct core_map_build *build)
 
 /* ---- the rest ---- */
 
-/* One name for all: EAL keeps nothing on disk here, and a name for each process would leave a folder for
- * each behind. */
+/* One name for all: EAL keeps nothing on disk here, and a name for each process would leave a
+ * folder for each behind. */
 static void resolve_prefix(struct core_map_build *build)
 {
     const char *prefix = build->keys.file_prefix;

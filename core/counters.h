@@ -3,8 +3,8 @@
  * counters.h - blocks of named counters with one writer each, and how others read them whole.
  *
  * Place:   each worker and the housekeeping thread own a block in the segment (core/segment.h).
- * Threads: one writer counts into its private `struct counters` and publishes a copy now and then, between
- *          bursts, so that a copy always balances; any reader takes copies.
+ * Threads: one writer counts into its private `struct counters` and publishes a copy now and then,
+ *          between bursts, so that a copy always balances; any reader takes copies.
  * Memory:  the caller's.
  */
 #ifndef CORE_COUNTERS_H

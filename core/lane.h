@@ -2,13 +2,15 @@
  *
  * lane.h - single-producer, many-consumer ring of message records in shared memory.
  *
- * Place:   dataplane workers and housekeeping produce; control/reader.c consumes, each consumer with a
- *          cursor of its own in each lane, as in a disruptor. Bytes: docs/formats/lane.md.
- * Threads: reserve, commit, publish [producer]; peek, next, release [the consumer that owns the cursor].
- * Memory:  mapped by core/segment.c; the ring's capacity is fixed, a power of two bytes. Consumers map it
- *          read-only. The producer believes nothing that consumers write: cursors are range-checked.
- * Failure: lane_reserve() returns NULL when the slowest consumer has not freed enough and names that
- *          consumer; the caller counts it. Nothing blocks.
+ * Place:   dataplane workers and housekeeping produce; control/reader.c consumes, each consumer
+ *          with a cursor of its own in each lane, as in a disruptor. Bytes: docs/formats/lane.md.
+ * Threads: reserve, commit, publish [producer]; peek, next, release [the consumer that owns the
+ *          cursor].
+ * Memory:  mapped by core/segment.c; the ring's capacity is fixed, a power of two bytes. Consumers
+ *          map it read-only. The producer believes nothing that consumers write: cursors are
+ *          range-checked.
+ * Failure: lane_reserve() returns NULL when the slowest consumer has not freed enough and names
+ *          that consumer; the caller counts it. Nothing blocks.
  */
 #ifndef CORE_LANE_H
 #define CORE_LANE_H
@@ -64,8 +66,8 @@ void lane_writer_init(struct lane_writer *writer, struct lane_header *header,
                       const struct lane_cursor *cursors, unsigned consumer_count,
                       uint32_t index, uint64_t capacity);
 
-/* From now on the consumer holds the lane back again, from the position returned: its cursor counts from
- * there, and is not believed while it is behind it. Publishes. */
+/* From now on the consumer holds the lane back again, from the position returned: its cursor counts
+ * from there, and is not believed while it is behind it. Publishes. */
 uint64_t lane_admit(struct lane_writer *writer, unsigned consumer);
 
 /* No record will be committed for this consumer any more: it holds the lane back only until it has
@@ -75,9 +77,9 @@ void lane_dismiss(struct lane_writer *writer, unsigned consumer);
 /* At creation: nobody holds the lane back until lane_admit(). */
 void lane_dismiss_all(struct lane_writer *writer);
 
-/* Room for a record with `message_size` bytes, at most a quarter of the ring. The record's size_bytes
- * is set. NULL when there is none: writer->slowest tells whose fault. A second call without commit
- * in between gives up the first reservation. */
+/* Room for a record with `message_size` bytes, at most a quarter of the ring. The record's
+ * size_bytes is set. NULL when there is none: writer->slowest tells whose fault. A second call
+ * without commit in between gives up the first reservation. */
 struct record *lane_reserve(struct lane_writer *writer, uint32_t message_size);
 
 /* Largest message_size that lane_reserve() can ever give. */
@@ -105,8 +107,8 @@ struct lane_reader {
 int lane_reader_init(struct lane_reader *reader, const struct lane_header *header,
                      struct lane_cursor *cursor, unsigned consumer);
 
-/* The next record for this consumer, or NULL; moves the position behind it and behind all records of
- * others. It stays valid until lane_release(). *skipped is increased by the records of others.
+/* The next record for this consumer, or NULL; moves the position behind it and behind all records
+ * of others. It stays valid until lane_release(). *skipped is increased by the records of others.
  * Records whose size makes no sense end the lane with -EPROTO in *error (a bug or corruption). */
 const struct record *lane_next(struct lane_reader *reader, uint64_t *skipped, int *error);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * ledger.h - the books: for every stage, what came in, where it ended, what is in flight, and the residual.
+ * ledger.h - the books: for every stage, what came in, where it ended, what is in flight, and the
+ *            residual.
  *
  * Place:   computed from counters by hekad (status, metrics), by --replay and by the tests.
  * Threads: no state.

@@ -12,8 +12,8 @@
 
 #include "core/counters.h"
 
-/* [{"process", "stage", "unit", "in", "ended", "in_flight", "residual", "ends": {name: value}}, ...];
- * ends holds the non-zero ones. *residual is increased by the absolute residuals. */
+/* [{"process", "stage", "unit", "in", "ended", "in_flight", "residual", "ends": {name: value}},
+ * ...]; ends holds the non-zero ones. *residual is increased by the absolute residuals. */
 json_t *ledger_json_stages(const struct counters *counters, const char *process,
                            int64_t *residual);
 

@@ -13,8 +13,8 @@
 /* Folder of the running executable, without a slash at the end. 0 or negative errno. */
 int paths_program_dir(char *buf, size_t size);
 
-/* NIC profiles: PREFIX/share/hekaline/nic-profiles when the program is in PREFIX/bin, or those of the
- * source tree when it is in build/PRESET/bin. 0 or -ENOENT. */
+/* NIC profiles: PREFIX/share/hekaline/nic-profiles when the program is in PREFIX/bin, or those of
+ * the source tree when it is in build/PRESET/bin. 0 or -ENOENT. */
 int paths_profile_dir(char *buf, size_t size);
 
 /* /run/hekaline for root, else $XDG_RUNTIME_DIR/hekaline, else /tmp/hekaline-UID. */

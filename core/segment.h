@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * segment.h - the shared memory between data plane and control plane: state, counters, lanes, cursors.
+ * segment.h - the shared memory between data plane and control plane: state, counters, lanes,
+ *             cursors.
  *
  * Place:   files in a run directory: `segment` and `lane.N`, which the data plane writes and hekad
  *          maps read-only, and `cursors`, which hekad writes and the data plane maps read-only.
@@ -90,9 +91,10 @@ static inline struct segment_consumer *segment_consumer(const struct segment *se
     return &segment->consumers[lane * segment->header->consumer_count + consumer];
 }
 
-/* [a consumer] Opens lane `lane` for a consumer that `generation` (or an earlier one) has: at its cursor, or at
- * its start when it has not read yet. -EAGAIN: the producer has not adopted a generation with this
- * consumer yet, or not `admitted_at_least`, which tells a new consumer from the slot's former one; 0: any. */
+/* [a consumer] Opens lane `lane` for a consumer that `generation` (or an earlier one) has: at its
+ * cursor, or at its start when it has not read yet. -EAGAIN: the producer has not adopted a
+ * generation with this consumer yet, or not `admitted_at_least`, which tells a new consumer from
+ * the slot's former one; 0: any. */
 int segment_reader_init(const struct segment *segment, unsigned lane, unsigned consumer,
                         uint64_t admitted_at_least, struct lane_reader *reader);
 

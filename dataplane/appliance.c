@@ -107,6 +107,8 @@ static int add_queue(const struct appliance_config *config, struct appliance *ap
         .pool = port->pool,
         .listeners = config->plan->table,
         .fragments_max = FRAGMENTS_MAX,
+        /* all queues of a port share its pool */
+        .fragment_mbufs_max = config->map->mbufs_per_port / 4 / wanted->queue_count,
         .fragment_timeout_ns = FRAGMENT_TIMEOUT_S * CLOCK_NS_PER_S,
         .counters = &worker->counters,
     };

@@ -44,8 +44,8 @@ int appliance_launch(struct appliance *appliance, struct err *err);
 /* Stops and joins them; from then on the caller owns what was theirs. */
 void appliance_join(struct appliance *appliance);
 
-/* With the workers stopped: flushes what is aggregated. `wait` is called whenever a lane is full (it may
- * drain it, or sleep) and returns false to give up, which is counted. */
+/* With the workers stopped: flushes what is aggregated. `wait` is called whenever a lane is full
+ * (it may drain it, or sleep) and returns false to give up, which is counted. */
 typedef bool (*appliance_wait_fn)(void *arg);
 void appliance_last_flush(struct appliance *appliance, uint64_t now_ns, appliance_wait_fn wait,
                           void *arg);

@@ -46,8 +46,8 @@ void command_close(struct command_server *server)
     server->listen_fd = -1;
 }
 
-/* Takes the answer and ends the client. It fits a socket's buffer, so it is written whole or the client
- * is gone. */
+/* Takes the answer and ends the client. It fits a socket's buffer, so it is written whole or the
+ * client is gone. */
 static void answer(struct command_server *server, json_t *take_object)
 {
     char *text = take_object != NULL ? json_dumps(take_object, JSON_COMPACT) : NULL;

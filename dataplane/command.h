@@ -2,10 +2,11 @@
  *
  * command.h - the data plane's UNIX socket for commands, RUN_DIR/dataplane.sock.
  *
- * Place:   main.c's loop calls command_step(); hekad (control/dataplane_client.c) is the client.
- * Bytes:   one JSON object on one line each way, a connection for each command (docs/formats/segment.md):
- *          {"command": "ping"}, {"command": "reload"}: load the plan file again and change over to it.
- *          The answer comes when it is done: {"ok": true, "generation": N} or {"ok": false, "errors": [...]}.
+ * Place:   main.c's loop calls command_step(); hekad (control) is the client.
+ * Bytes:   one JSON object on one line each way, a connection for each command
+ *          (docs/formats/segment.md): {"command": "ping"}, {"command": "reload"}: load the plan
+ *          file again and change over to it. The answer comes when it is done: {"ok": true,
+ *          "generation": N} or {"ok": false, "errors": [...]}.
  * Threads: housekeeping only; never blocks.
  * Memory:  one client at a time, COMMAND_BYTES_MAX of request.
  * Failure: a request that is not understood gets an answer that says so; slow clients are cut off.

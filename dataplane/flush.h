@@ -4,7 +4,8 @@
  *
  * Place:   housekeeping.c calls flush_step() in its loop; replay.c too.
  * Threads: housekeeping only.
- * Memory:  jobs are the generation's; those that a reload takes out are freed here after a last flush.
+ * Memory:  jobs are the generation's; those that a reload takes out are freed here after a last
+ *          flush.
  * Failure: when the lane is full the flush waits and goes on later with the same line; the workers
  *          keep adding meanwhile. Nothing is lost by waiting.
  * Source:  Heka 0.11 StatAccumInput (docs/formats/statsd.md).
@@ -24,7 +25,8 @@ struct flusher {
     struct counters *counters; /* housekeeping's */
 };
 
-/* Takes over the jobs of a generation that every worker has adopted; jobs that it does not have leave. */
+/* Takes over the jobs of a generation that every worker has adopted; jobs that it does not have
+ * leave. */
 void flusher_adopt(struct flusher *flusher, const struct generation *generation);
 /* Frees all jobs. */
 void flusher_fini(struct flusher *flusher);

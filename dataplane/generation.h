@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * generation.h - a plan made ready to run: matcher scratch, shards and flush jobs for every producer.
+ * generation.h - a plan made ready to run: matcher scratch, shards and flush jobs for every
+ *                producer.
  *
- * Place:   housekeeping makes one at start and one for each reload; workers adopt it between two turns.
+ * Place:   housekeeping makes one at start and one for each reload; workers adopt it between two
+ *          turns.
  * Threads: made and freed by housekeeping; read by workers from the offer until they have adopted
  *          the next one.
  * Memory:  accumulators that a reload does not change (same name, same options) keep their shards

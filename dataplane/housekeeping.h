@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * housekeeping.h - the data plane's one thread that may think: flushes, port statistics, the segment.
+ * housekeeping.h - the data plane's one thread that may think: flushes, port statistics, the
+ *                  segment.
  *
  * Place:   runs in main() on the main core; workers never wait for it.
  * Threads: its own.
@@ -42,9 +43,9 @@ int housekeeping_init(struct housekeeping *housekeeping,
                       const struct housekeeping_config *config, struct err *err);
 void housekeeping_fini(struct housekeeping *housekeeping);
 
-/* Offers a generation to the workers; housekeeping_step() changes over to it when all have adopted it.
- * -EBUSY while an earlier one is under way, and the caller keeps it; -EINVAL when it does not fit what
- * was started. */
+/* Offers a generation to the workers; housekeeping_step() changes over to it when all have adopted
+ * it. -EBUSY while an earlier one is under way, and the caller keeps it; -EINVAL when it does not
+ * fit what was started. */
 int housekeeping_offer(struct housekeeping *housekeeping, struct generation *take_generation,
                        struct err *err);
 

@@ -2,7 +2,8 @@
  *
  * message_sink.h - messages of one producer: staged, matched in bursts, committed to its lane.
  *
- * Place:   text_listener.c (workers) and flush.c (housekeeping) put messages in; the lane takes them.
+ * Place:   text_listener.c (workers) and flush.c (housekeeping) put messages in; the lane takes
+ *          them.
  * Threads: one sink belongs to one producer.
  * Memory:  staging buffer allocated by message_sink_init(); nothing after that.
  * Failure: every message ends in a counter of the stage `message`; see sink_flush and sink_put.
@@ -51,13 +52,13 @@ int message_sink_init(struct message_sink *sink, const struct message_sink_confi
                       struct err *err);
 void message_sink_fini(struct message_sink *sink); /* zeroed is fine */
 
-/* Changes over to a plan, with nothing staged: from here on messages are matched by it. Consumers that
- * are new in it start at this place of the lane, those that are gone end here. */
+/* Changes over to a plan, with nothing staged: from here on messages are matched by it. Consumers
+ * that are new in it start at this place of the lane, those that are gone end here. */
 void message_sink_adopt(struct message_sink *sink, const struct plan *plan,
                         struct ruleset_scratch *scratch);
 
-/* Starts a message in the staging buffer with Uuid and Timestamp written; the caller adds members and
- * calls message_sink_add(). Flushes first when there is no room for a message. */
+/* Starts a message in the staging buffer with Uuid and Timestamp written; the caller adds members
+ * and calls message_sink_add(). Flushes first when there is no room for a message. */
 void message_sink_begin(struct message_sink *sink, struct msg_builder *builder,
                         uint64_t timestamp_ns);
 

@@ -205,7 +205,7 @@ static int fill(struct plan *plan, struct err *err)
         return -1;
     if (plan->hostname == NULL || plan->hostname[0] == '\0') {
         if (gethostname(plan->own_hostname, sizeof(plan->own_hostname) - 1) != 0)
-            strcpy(plan->own_hostname, "localhost");
+            snprintf(plan->own_hostname, sizeof(plan->own_hostname), "localhost");
         plan->hostname = plan->own_hostname;
     }
     rc |= listener_table_build(plan->addresses, plan->address_count, &plan->table, err);

@@ -3,8 +3,8 @@
  * replay.h - the data plane on a pcap file, unprivileged, in one thread, with JSON as its output.
  *
  * Place:   `heka-dataplane --replay`; how the data plane is tested everywhere.
- * Failure: as the data plane; the lanes are drained after every burst, so nothing is dropped for want
- *          of room.
+ * Failure: as the data plane; the lanes are drained after every burst, so nothing is dropped for
+ *          want of room.
  */
 #ifndef DATAPLANE_REPLAY_H
 #define DATAPLANE_REPLAY_H

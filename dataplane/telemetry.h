@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * telemetry.h - own commands of rte_telemetry: /hekaline/counters, /hekaline/ledger, /hekaline/workers.
+ * telemetry.h - own commands of rte_telemetry: /hekaline/counters, /hekaline/ledger,
+ *               /hekaline/workers.
  *
- * Place:   dpdk-telemetry.py (or any client of DPDK's telemetry socket) asks them beside DPDK's own.
+ * Place:   dpdk-telemetry.py (or any client of DPDK's telemetry socket) asks them beside DPDK's
+ *          own.
  * Threads: registered by [main]; answered by DPDK's telemetry thread from the segment's copies.
  */
 #ifndef DATAPLANE_TELEMETRY_H

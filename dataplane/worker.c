@@ -144,7 +144,8 @@ static bool has_job(const struct generation *generation, const struct flush_job 
     return false;
 }
 
-/* What was left in a shard when it was given up is handed over with it: housekeeping owns it then. */
+/* What was left in a shard when it was given up is handed over with it: housekeeping owns it then.
+ *  */
 static void leave_accumulators(struct worker *worker, const struct generation *next)
 {
     const struct generation *now = worker->generation;

@@ -59,8 +59,8 @@ static bool parse_rate(const char *text, size_t len, double *rate)
     return isfinite(*rate) && *rate > 0;
 }
 
-/* Toward zero, as Heka does. But 7 at 0.07 is 100, not 99: a quotient that misses a whole number only by
- * what doubles cannot hold is that number. */
+/* Toward zero, as Heka does. But 7 at 0.07 is 100, not 99: a quotient that misses a whole number
+ * only by what doubles cannot hold is that number. */
 static inline double whole_quotient(double quotient)
 {
     double nearest = rint(quotient);

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MPL-2.0
-"""Writes NAME.pcap and NAME.expect of this folder (tests/unit/dataplane/test_packet_golden.c).
+"""Writes NAME.pcap and NAME.expect of this folder (tests/unit/dataplane/test_packet_golden.c), and
+the same frames as corpus of tests/fuzz/fuzz_packet.c.
 
-Frames and the answers to them are built by scapy; which counters they end in is said by hand, beside
-each frame. Run it again after a change, with Debian's python3-scapy, and read the difference.
+Frames and the answers to them are built by scapy; which counters they end in is said by hand,
+beside each frame. Run it again after a change, with Debian's python3-scapy, and read the
+difference.
 """
 import ipaddress
 import pathlib
@@ -21,7 +23,10 @@ from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
 FOLDER = pathlib.Path(__file__).parent
+CORPUS = FOLDER.parents[1] / "fuzz" / "corpus" / "fuzz_packet"
 COUNTERS = FOLDER.parents[2] / "core" / "counters.def"
+CORPUS_OPTIONS = {"vlan=10": 1, "any_mac": 2, "unfinished": 8, "fragments=1": 16}
+CORPUS_END_OF_BURST, CORPUS_LATER, CORPUS_ROOMY = 1, 16, 64
 US, PEER = "02:00:00:00:00:01", "02:00:00:00:00:99"
 US4, PEER4, OTHER4 = "192.0.2.1", "192.0.2.9", "192.0.2.77"
 US6, PEER6, OTHER6 = "2001:db8::1", "2001:db8::9", "2001:db8::77"
@@ -94,9 +99,23 @@ class Case:
                   for name in sorted(self.counters, key=order.index)]
         (FOLDER / f"{self.name}.expect").write_text("\n".join(lines) + "\n")
 
+    def write_corpus(self):
+        out = bytes([sum(CORPUS_OPTIONS.get(word, 0) for word in self.config.split())])
+        times = [now for now, _ in self.frames] + [None]
+        before = 0.0
+        for (now, frame), after in zip(self.frames, times[1:]):
+            control = CORPUS_END_OF_BURST if now != after else 0
+            control |= CORPUS_LATER if now - before > 10 else 0
+            control |= CORPUS_ROOMY if len(frame) % 2 else 0
+            before = now
+            out += struct.pack("<BH", control, len(frame)) + frame
+        (CORPUS / self.name).write_bytes(out)
+
 
 CASES = []
 PAYLOAD = b"requests:1|c"
+LONG_PAYLOAD = bytes(range(200))
+DATA = b"ping of 19 bytes..."
 
 
 def udp4(payload=PAYLOAD, dst=US4, dport=8125, **fields):
@@ -127,7 +146,8 @@ def fragments6(packet, *cuts, ident=7):
     payload = whole[40:]
     edges = [0, *cuts, len(payload)]
     return [IPv6(src=packet.src, dst=packet.dst)
-            / IPv6ExtHdrFragment(nh=whole[6], offset=start // 8, m=int(end < len(payload)), id=ident)
+            / IPv6ExtHdrFragment(nh=whole[6], offset=start // 8, m=int(end < len(payload)),
+                                 id=ident)
             / Raw(payload[start:end])
             for start, end in zip(edges, edges[1:])]
 
@@ -285,9 +305,8 @@ def udp():
 
 
 def icmp4():
-    request = IP(src=PEER4, dst=US4, ttl=9, id=77) / ICMP(id=5, seq=6) / Raw(b"ping of 19 bytes..." )
-    reply = IP(src=US4, dst=PEER4, ttl=64, id=77) / ICMP(type=0, id=5, seq=6) / Raw(
-        b"ping of 19 bytes...")
+    request = IP(src=PEER4, dst=US4, ttl=9, id=77) / ICMP(id=5, seq=6) / Raw(DATA)
+    reply = IP(src=US4, dst=PEER4, ttl=64, id=77) / ICMP(type=0, id=5, seq=6) / Raw(DATA)
     case = Case("icmp4_echo")
     case.frame(TO_US / request, "packets_whole", "icmp4_echo").answer(FROM_US / reply)
     case.frame(bytes(TO_US / request) + bytes(9), "packets_whole", "icmp4_echo")
@@ -317,10 +336,9 @@ def icmp4():
                "packets_whole", "icmp4_malformed")
 
 
-def fragments_ip4():
-    payload = bytes(range(200))
-    whole = udp4(payload, id=11)
-    a, b, c = fragments4(whole, 64, 128)
+def fragments_ip4_whole():
+    payload = LONG_PAYLOAD
+    a, b, c = fragments4(udp4(payload, id=11), 64, 128)
     case = Case("frag4_in_order")
     case.frame(TO_US / a, "frag_merged").with_it(TO_US / b, "frag_merged")
     case.frame(TO_US / c, "frag_merged", "packets_reassembled").datagram(payload)
@@ -340,12 +358,27 @@ def fragments_ip4():
     other = udp4(payload, id=11)
     other.src = "192.0.2.10"
     case.frame(TO_US / fragments4(other, 64)[1], "frag_held")
+    ping = IP(src=PEER4, dst=US4, id=11) / ICMP() / Raw(payload)
+    case.frame(TO_US / fragments4(ping, 64)[1], "frag_held")
     case.frame(TO_US / fragments4(udp4(payload, id=12), 64)[1], "frag_merged",
                "packets_reassembled").datagram(payload)
     case.frame(TO_US / fragments4(udp4(payload, id=11, dst="192.0.2.2", dport=8126), 64)[1],
                "frag_merged", "packets_reassembled").datagram(payload, 1)
     case.frame(TO_US / fragments4(udp4(payload, id=11), 64)[1], "frag_merged",
                "packets_reassembled").datagram(payload)
+
+
+def fragments_ip4_overlap():
+    payload = LONG_PAYLOAD
+    whole = udp4(payload, id=11)
+    a, b, c = fragments4(whole, 64, 128)
+    # A fragment that holds all of a (shorter) datagram is a fragment nevertheless.
+    case = Case("frag4_of_padding")
+    first, second = fragments4(IP(src=PEER4, dst=US4, id=14)
+                               / UDP(sport=40000, dport=8125, len=8 + 5, chksum=0)
+                               / Raw(b"a:1|c" + bytes(99)), 64)
+    case.frame(TO_US / first, "frag_merged")
+    case.frame(TO_US / second, "frag_merged", "packets_reassembled").datagram(b"a:1|c")
 
     overlapping = fragments4(whole, 56)[1]
     case = Case("frag4_overlap")
@@ -355,15 +388,22 @@ def fragments_ip4():
     case = Case("frag4_contradictions")
     shorter = fragments4(udp4(payload[:100], id=11), 64)[1]
     case.frame(TO_US / c, "frag_invalid").frame(TO_US / shorter, "frag_invalid")  # two ends
-    x, y, z = fragments4(udp4(payload, id=12), 64, 128)
-    case.frame(TO_US / z, "frag_invalid")
+    case.frame(TO_US / fragments4(udp4(payload, id=12), 64, 128)[2], "frag_invalid")
     case.frame(TO_US / fragments4(udp4(payload + bytes(100), id=12), 64, 256)[1],
                "frag_invalid")  # goes on behind the end
-    p, q, r = fragments4(udp4(payload, id=13), 64, 128)
-    case.frame(TO_US / q, "frag_invalid")
+    contradicting = fragments4(udp4(payload, id=15), 64, 128)[2]
+    case.frame(TO_US / contradicting, "frag_invalid")
+    contradicting.flags = "MF"
+    case.frame(TO_US / contradicting, "frag_invalid")  # the end, and then not
+    case.frame(TO_US / fragments4(udp4(payload, id=13), 64, 128)[1], "frag_invalid")
     case.frame(TO_US / fragments4(udp4(payload[:80], id=13), 64)[1],
                "frag_invalid")  # ends before what is there
 
+
+def fragments_ip4_ends():
+    payload = LONG_PAYLOAD
+    a, b, c = fragments4(udp4(payload, id=11), 64, 128)
+    x = fragments4(udp4(payload, id=12), 64, 128)[0]
     case = Case("frag4_invalid")
     case.frame(TO_US / IP(src=PEER4, dst=US4, proto=17, flags="MF") / Raw(bytes(12)),
                "frag_invalid")
@@ -396,12 +436,23 @@ def fragments_ip4():
         case.frame(TO_US / first, "frag_merged")
         case.frame(TO_US / second, "frag_merged", "packets_reassembled", end)
 
+
+def fragments_ip4_echo():
+    payload = LONG_PAYLOAD
     request = IP(src=PEER4, dst=US4, id=31) / ICMP(id=1, seq=2) / Raw(payload)
     reply = IP(src=US4, dst=PEER4, id=31, ttl=64) / ICMP(type=0, id=1, seq=2) / Raw(payload)
     case = Case("frag4_echo")
     first, second = fragments4(request, 104)
     case.frame(TO_US / second, "frag_merged")
     case.frame(TO_US / first, "frag_merged", "packets_reassembled", "icmp4_echo")
+    for piece in fragments4(reply, 104):
+        case.answer(FROM_US / piece)
+    request.options = [IPOption_RR(length=7, pointer=4, routers=["0.0.0.0"])]
+    pieces = [IP(src=PEER4, dst=US4, id=31, proto=1, options=request.options, frag=at // 8,
+                 flags="MF" if at == 0 else 0) / Raw(bytes(request)[28:][at:end])
+              for at, end in ((0, 104), (104, None))]
+    case.frame(TO_US / pieces[0], "frag_merged")
+    case.frame(TO_US / pieces[1], "frag_merged", "packets_reassembled", "icmp4_echo")
     for piece in fragments4(reply, 104):
         case.answer(FROM_US / piece)
 
@@ -428,10 +479,9 @@ def ip6():
     case.frame(Ether(dst=GROUP_MAC, src=PEER) / IPv6(src=PEER6, dst="ff02::1:ff00:2")
                / ICMPv6EchoRequest(), "ip6_not_for_us")
     case.frame(TO_US / IPv6(src=PEER6, dst=US6, nh=44) / Raw(bytes(7)), "ip6_malformed")
-    case.frame(TO_US / IPv6(src=PEER6, dst=US6) / IPv6ExtHdrHopByHop(options=[PadN(optdata=b"\0\0\0\0")])
-               / bytes(udp6())[40:], "ip6_extension")
-    case.frame(TO_US / IPv6(src=PEER6, dst=US6) / IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0\0\0\0")])
-               / bytes(udp6())[40:], "ip6_extension")
+    for options in (IPv6ExtHdrHopByHop, IPv6ExtHdrDestOpt):
+        case.frame(TO_US / IPv6(src=PEER6, dst=US6) / options(options=[PadN(optdata=bytes(4))])
+                   / bytes(udp6())[40:], "ip6_extension")
     case.frame(TO_US / IPv6(src=PEER6, dst=US6) / IPv6ExtHdrRouting(type=0) / bytes(udp6())[40:],
                "ip6_extension")
     case.frame(TO_US / IPv6(src=PEER6, dst=US6) / IPv6ExtHdrFragment(nh=44) / Raw(bytes(16)),
@@ -453,6 +503,7 @@ def fragments_ip6():
     case = Case("frag6")
     case.frame(TO_US / c, "frag_merged").with_it(TO_US / a, "frag_merged")
     case.frame(TO_US / b, "frag_merged", "packets_reassembled").datagram(payload, 2, PEER6)
+    case.frame(TO_US / fragments6(whole, 64, ident=8)[0], "frag_held")
     case.frame(TO_US / a, "frag_invalid")
     case.frame(TO_US / fragments6(whole, 56)[1], "frag_invalid").frame(TO_US / b, "frag_invalid")
     case.frame(TO_US / IPv6(src=PEER6, dst=US6) / IPv6ExtHdrFragment(nh=17, m=1, id=9)
@@ -473,8 +524,10 @@ def fragments_ip6():
 
 
 def icmp6():
-    request = IPv6(src=PEER6, dst=US6, hlim=3, tc=4, fl=5) / ICMPv6EchoRequest(id=8, seq=9, data=b"odd")
-    reply = IPv6(src=US6, dst=PEER6, hlim=64, tc=4, fl=5) / ICMPv6EchoReply(id=8, seq=9, data=b"odd")
+    request = (IPv6(src=PEER6, dst=US6, hlim=3, tc=4, fl=5)
+               / ICMPv6EchoRequest(id=8, seq=9, data=b"odd"))
+    reply = (IPv6(src=US6, dst=PEER6, hlim=64, tc=4, fl=5)
+             / ICMPv6EchoReply(id=8, seq=9, data=b"odd"))
     case = Case("icmp6_echo")
     case.frame(TO_US / request, "packets_whole", "icmp6_echo").answer(FROM_US / reply)
     case.frame(bytes(TO_US / request) + bytes(5), "packets_whole", "icmp6_echo")
@@ -492,7 +545,7 @@ def icmp6():
                "icmp6_nd_answered").answer(answer)
     case.frame(TO_US / IPv6(src=PEER6, dst=US6, hlim=255) / ask, "packets_whole",
                "icmp6_nd_answered").answer(answer)
-    case.frame(TO_US / IPv6(src=PEER6, dst=US6, hlim=255) / ICMPv6ND_NS(tgt=US6),
+    case.frame(TO_US / IPv6(src=PEER6, dst=US6, hlim=255) / ICMPv6ND_NS(tgt=US6, res=99),
                "packets_whole", "icmp6_nd_answered").answer(answer)
     case.frame(group / IPv6(src=PEER6, dst=GROUP6, hlim=255) / ICMPv6ND_NS(tgt="fe80::1"),
                "packets_whole", "icmp6_nd_answered")
@@ -505,6 +558,8 @@ def icmp6():
                 / ICMPv6ND_NA(tgt=US6, R=0, S=0, O=1) / ICMPv6NDOptDstLLAddr(lladdr=US))
 
     case = Case("icmp6_ends")
+    plain = TO_US / IPv6(src=PEER6, dst=US6, hlim=255)
+
     def ends(name, *packets):
         for packet in packets:
             case.frame(packet, "packets_whole", name)
@@ -513,9 +568,9 @@ def icmp6():
          TO_US / IPv6(src=PEER6, dst=US6, hlim=255) / ICMPv6ND_NS(tgt=US6, code=1),
          TO_US / IPv6(src=PEER6, dst=US6, hlim=255) / ICMPv6ND_NS(tgt=US6, cksum=1),
          TO_US / IPv6(src=PEER6, dst=US6, hlim=255) / ICMPv6ND_NS(tgt="ff02::1"),
-         TO_US / IPv6(src=PEER6, dst=US6, hlim=255) / ICMPv6ND_NS(tgt=US6) / Raw(b"\1\0" + bytes(6)),
-         TO_US / IPv6(src=PEER6, dst=US6, hlim=255) / ICMPv6ND_NS(tgt=US6) / Raw(b"\1\2" + bytes(6)),
-         TO_US / IPv6(src=PEER6, dst=US6, hlim=255) / ICMPv6ND_NS(tgt=US6) / Raw(b"\1"),
+         plain / ICMPv6ND_NS(tgt=US6) / Raw(b"\1\0" + bytes(6)),
+         plain / ICMPv6ND_NS(tgt=US6) / Raw(b"\1\2" + bytes(6)),
+         plain / ICMPv6ND_NS(tgt=US6) / Raw(b"\1"),
          TO_US / IPv6(src="::", dst=US6, hlim=255) / ICMPv6ND_NS(tgt=US6),
          group / IPv6(src="::", dst=GROUP6, hlim=255) / ask,
          TO_US / IPv6(src=PEER6, dst=US6, nh=58) / Raw(bytes(7)),
@@ -532,10 +587,12 @@ def icmp6():
 
 
 def main():
-    for make in (ethernet, arp, ip4, udp, icmp4, fragments_ip4, ip6, fragments_ip6, icmp6):
+    for make in (ethernet, arp, ip4, udp, icmp4, fragments_ip4_whole, fragments_ip4_overlap,
+                 fragments_ip4_ends, fragments_ip4_echo, ip6, fragments_ip6, icmp6):
         make()
     for case in CASES:
         case.write()
+        case.write_corpus()
     print(f"{len(CASES)} cases")
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * test_counters.c - counters are copied whole, and every stage of the ledger notices each of its terms.
+ * test_counters.c - counters are copied whole, and every stage of the ledger notices each of its
+ *                   terms.
  */
 #include "core/counters.h"
 
@@ -56,7 +57,8 @@ static void test_copies_are_whole(void **state)
     assert_int_equal(copy.values[0], PUBLICATIONS);
 }
 
-/* Breaking any one counter that is a term makes its stage's residual non-zero, by exactly that much. */
+/* Breaking any one counter that is a term makes its stage's residual non-zero, by exactly that
+ * much. */
 static void test_every_term_counts(void **state)
 {
     (void)state;

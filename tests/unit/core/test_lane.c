@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * test_lane.c - lanes and segments: order, wrap, limits, distrust of cursors, two threads, two views.
+ * test_lane.c - lanes and segments: order, wrap, limits, distrust of cursors, two threads, two
+ *               views.
  */
 #include "core/lane.h"
 

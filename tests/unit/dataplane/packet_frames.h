@@ -19,8 +19,8 @@ enum { FRAME_SIZE_MAX = 14 + 65535, FRAME_UDP_HEADERS = 14 + 20 + 8, FRAME_IP_HE
 /* RFC 1071, 16 bits at a time; result as a number. */
 uint16_t frame_checksum(const uint8_t *data, size_t size);
 
-/* Ethernet and IPv4 headers, with `size` bytes of `payload` behind them. `place`: the header's flags
- * and fragment offset in units of 8 bytes. Returns the size of the frame. */
+/* Ethernet and IPv4 headers, with `size` bytes of `payload` behind them. `place`: the header's
+ * flags and fragment offset in units of 8 bytes. Returns the size of the frame. */
 size_t frame_ip4(uint8_t *frame, uint8_t protocol, uint16_t id, uint16_t place,
                  const uint8_t *payload, size_t size);
 

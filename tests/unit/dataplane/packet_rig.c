@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -137,6 +138,29 @@ struct rte_mbuf *rig_mbuf_chain(const uint8_t *frame, size_t size, size_t segmen
         size -= part;
     } while (size > 0);
     return head;
+}
+
+static void free_exact(void *buffer, void *shared)
+{
+    free(buffer);
+    free(shared);
+}
+
+struct rte_mbuf *rig_mbuf_exact(const uint8_t *frame, size_t size)
+{
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
+    struct rte_mbuf_ext_shared_info *shared = malloc(sizeof(*shared));
+    uint8_t *buffer = malloc(size > 0 ? size : 1);
+    CHECK(mbuf != NULL && shared != NULL && buffer != NULL && size <= UINT16_MAX);
+    if (size > 0)
+        memcpy(buffer, frame, size);
+    *shared = (struct rte_mbuf_ext_shared_info){.free_cb = free_exact, .fcb_opaque = shared};
+    rte_mbuf_ext_refcnt_set(shared, 1);
+    rte_pktmbuf_attach_extbuf(mbuf, buffer, 0, (uint16_t)size, shared);
+    mbuf->data_off = 0;
+    mbuf->data_len = (uint16_t)size;
+    mbuf->pkt_len = (uint32_t)size;
+    return mbuf;
 }
 
 void rig_burst(struct packet_rig *rig, struct rte_mbuf **mbufs, unsigned count, uint64_t now_ns)

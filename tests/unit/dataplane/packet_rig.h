@@ -41,6 +41,9 @@ void rig_close(struct packet_rig *rig);
 /* A frame of one segment, or of segments of `segment_size` bytes. NULL when it does not fit. */
 struct rte_mbuf *rig_mbuf(const uint8_t *frame, size_t size);
 struct rte_mbuf *rig_mbuf_chain(const uint8_t *frame, size_t size, size_t segment_size);
+/* A frame in an allocation of its own size, where ASan sees a read outside of it. At most 65,535
+ * bytes. */
+struct rte_mbuf *rig_mbuf_exact(const uint8_t *frame, size_t size);
 
 /* Runs a burst, counts its datagrams, and checks the books. The datagrams are there until
  * rig_release(), which rig_burst() and rig_close() call as well. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * test_packet_golden.c - runs each tests/golden/packet/NAME.pcap through a packet stage and compares
- *                        what comes out with NAME.expect.
+ * test_packet_golden.c - runs each tests/golden/packet/NAME.pcap through a packet stage and
+ *                        compares what comes out with NAME.expect.
  *
- * Frames with the same time stamp are one burst. NAME.expect begins with a line "config", with words
- * that change the rig's configuration, and goes on with datagrams, answers and the counters that are not
- * zero before reassemblies are ended. make.py in that folder writes both.
+ * Frames with the same time stamp are one burst. NAME.expect begins with a line "config", with
+ * words that change the rig's configuration, and goes on with datagrams, answers and the counters
+ * that are not zero before reassemblies are ended. make.py in that folder writes both.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * test_reload.c - generations change under load: nothing is lost, no message is matched by two plans.
+ * test_reload.c - generations change under load: nothing is lost, no message is matched by two
+ *                 plans.
  *
  * The whole data plane on a loop-back port (net_ring): a worker thread polls, this thread sends,
  * does housekeeping, offers generations and is all consumers.
@@ -37,8 +38,8 @@ static const char core_map_text[] =
     " \"idle_sleep\": true, \"lane_mbytes\": 4,"
     " \"ports\": [{\"name\": \"p\", \"profile\": \"ring\", \"addresses\": [\"10.0.0.1/24\"]}]}";
 
-/* Consumer 0 takes everything, always. Slot 1 is there in odd generations and takes text; slot 5 in every
- * third and takes statistics. The accumulator changes in every fifth generation. */
+/* Consumer 0 takes everything, always. Slot 1 is there in odd generations and takes text; slot 5 in
+ * every third and takes statistics. The accumulator changes in every fifth generation. */
 static bool has_slot(uint64_t generation, unsigned slot)
 {
     return slot == 0 || (slot == 1 && generation % 2 == 1) || (slot == 5 && generation % 3 == 0);
@@ -205,8 +206,8 @@ static void step(struct rig *rig)
     drain(rig);
 }
 
-/* As hekad does it: a consumer that is new is opened when the generation is offered, one that goes is read
- * to its end after everybody has changed over. */
+/* As hekad does it: a consumer that is new is opened when the generation is offered, one that goes
+ * is read to its end after everybody has changed over. */
 static void change_to(struct rig *rig, uint64_t number)
 {
     static struct err err;
@@ -241,7 +242,7 @@ static void rig_open(struct rig *rig)
     static struct err err;
     struct core_map_machine machine;
     memset(rig, 0, sizeof(*rig));
-    strcpy(rig->run_dir, "/tmp/heka-test-reload-XXXXXX");
+    snprintf(rig->run_dir, sizeof(rig->run_dir), "/tmp/heka-test-reload-XXXXXX");
     assert_non_null(mkdtemp(rig->run_dir));
     core_map_machine_read(&machine);
     machine.cpu_count = 1;
