@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * main.c - hekad: arguments, configuration, -check; then daemon.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/admin.h"
+#include "control/daemon.h"
+#include "control/folder.h"
+#include "control/plan_writer.h"
+#include "control/status.h"
+#include "core/log.h"
+#include "core/paths.h"
+
+enum { PATH_SIZE = 1024 };
+
+struct arguments {
+    const char *command; /* NULL, "status", "stop" or "reload" */
+    const char *config, *run_dir;
+    bool check, json, version, help, help_config;
+};
+
+struct setup { /* what a configuration becomes */
+    struct hekad_config *config;
+    struct core_map *core_map;
+    struct instances *instances;
+    char program[PATH_SIZE], profile_dir[PATH_SIZE], run_dir[PATH_SIZE];
+};
+
+static void print_help(FILE *out)
+{
+    fputs("hekad: collects, routes and aggregates messages and metrics\n\n"
+          "  hekad [-config PATH] [-check]          run, or only check the configuration\n"
+          "  hekad status [-json] [-run-dir DIR]    what the running hekad does, with its books\n"
+          "  hekad stop [-run-dir DIR]              stop it in order, and wait\n"
+          "  hekad reload [-run-dir DIR]            make it open its files again, as SIGHUP\n\n"
+          "  -config PATH    file, or folder of *.toml; default /etc/hekad.toml\n"
+          "  -check          all errors of the configuration at once; exit status 1 if any\n"
+          "  -run-dir DIR    default: /run/hekaline, or $XDG_RUNTIME_DIR/hekaline without root\n"
+          "  -help-config    the options of all plugins, as Markdown\n"
+          "  -version, -help\n\n"
+          "One or two dashes are the same; -option VALUE and -option=VALUE, too.\n",
+          out);
+}
+
+/* ---- arguments, in Go's style ---- */
+
+/* Matches "-name", "--name" and "--name=value". *value points behind the "=" or is NULL. */
+static bool is_option(const char *text, const char *name, const char **value)
+{
+    size_t len = strlen(name);
+    text += text[0] == '-' && text[1] == '-' ? 2 : 1;
+    if (strncmp(text, name, len) != 0 || (text[len] != '\0' && text[len] != '='))
+        return false;
+    *value = text[len] == '=' ? text + len + 1 : NULL;
+    return true;
+}
+
+static int set_option(struct arguments *arguments, int argc, char **argv, int *at, struct err *err)
+{
+    const struct {
+        const char *name, **text;
+        bool *flag;
+    } options[] = {
+        {"config", &arguments->config, NULL},   {"run-dir", &arguments->run_dir, NULL},
+        {"check", NULL, &arguments->check},     {"json", NULL, &arguments->json},
+        {"version", NULL, &arguments->version}, {"help", NULL, &arguments->help},
+        {"h", NULL, &arguments->help},          {"help-config", NULL, &arguments->help_config},
+    };
+    for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        const char *value;
+        if (!is_option(argv[*at], options[i].name, &value))
+            continue;
+        if (options[i].flag != NULL) {
+            *options[i].flag = value == NULL || strcmp(value, "true") == 0;
+            return 0;
+        }
+        if (value == NULL && ++*at < argc)
+            value = argv[*at];
+        if (value == NULL || value[0] == '\0')
+            return err_add(err, "-%s needs a value; see hekad -help", options[i].name);
+        *options[i].text = value;
+        return 0;
+    }
+    return err_add(err, "option '%s' is not known; see hekad -help", argv[*at]);
+}
+
+static int parse_arguments(int argc, char **argv, struct arguments *arguments, struct err *err)
+{
+    static const char *const commands[] = {"status", "stop", "reload"};
+    for (int at = 1; at < argc; at++) {
+        bool is_command = false;
+        for (unsigned i = 0; i < 3 && arguments->command == NULL; i++)
+            is_command |= strcmp(argv[at], commands[i]) == 0;
+        if (is_command)
+            arguments->command = argv[at];
+        else if (argv[at][0] != '-')
+            return err_add(err, "argument '%s' is not understood; see hekad -help", argv[at]);
+        else if (set_option(arguments, argc, argv, &at, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- commands to a running hekad ---- */
+
+static int ask(const struct arguments *arguments, struct err *err)
+{
+    char run_dir[PATH_SIZE], path[PATH_SIZE + 16];
+    paths_run_dir(run_dir, sizeof(run_dir));
+    snprintf(path, sizeof(path), "%s/hekad.sock",
+             arguments->run_dir != NULL ? arguments->run_dir : run_dir);
+    bool is_stop = strcmp(arguments->command, "stop") == 0;
+    json_t *reply = admin_ask(path, arguments->command, is_stop, err);
+    if (reply == NULL)
+        return -1;
+    if (arguments->json)
+        json_dumpf(reply, stdout, JSON_INDENT(2));
+    if (arguments->json)
+        putchar('\n');
+    else if (strcmp(arguments->command, "status") == 0)
+        status_print(reply, stdout);
+    json_decref(reply);
+    return 0;
+}
+
+/* ---- configuration ---- */
+
+static const char *environment(const char *name)
+{
+    return getenv(name);
+}
+
+static void set_paths(struct setup *setup)
+{
+    const struct dataplane_options *options = &setup->config->dataplane;
+    char dir[PATH_SIZE - 32] = "";
+    paths_program_dir(dir, sizeof(dir));
+    paths_run_dir(setup->run_dir, sizeof(setup->run_dir));
+    paths_profile_dir(setup->profile_dir, sizeof(setup->profile_dir));
+    snprintf(setup->program, sizeof(setup->program), "%s/heka-dataplane", dir);
+    if (options->run_dir != NULL)
+        snprintf(setup->run_dir, sizeof(setup->run_dir), "%s", options->run_dir);
+    if (options->profile_dir != NULL)
+        snprintf(setup->profile_dir, sizeof(setup->profile_dir), "%s", options->profile_dir);
+    if (options->program != NULL)
+        snprintf(setup->program, sizeof(setup->program), "%s", options->program);
+}
+
+static int load_core_map(struct setup *setup, struct err *err)
+{
+    struct core_map_machine machine;
+    if (setup->config->dataplane_node == NULL || setup->config->core_map_path[0] == '\0')
+        return 0;
+    core_map_machine_read(&machine);
+    return core_map_load(setup->config->core_map_path, setup->profile_dir, &machine,
+                         &setup->core_map, err);
+}
+
+static int load(const char *path, struct setup *setup, struct err *err, struct err *notes)
+{
+    int rc = hekad_config_load(path, environment, &setup->config, err, notes);
+    if (setup->config == NULL)
+        return -1;
+    set_paths(setup);
+    rc |= load_core_map(setup, err);
+    return instances_build(setup->config, setup->core_map, &setup->instances, err, notes) | rc;
+}
+
+static void free_setup(struct setup *setup)
+{
+    instances_free(setup->instances);
+    core_map_free(setup->core_map);
+    hekad_config_free(setup->config);
+}
+
+static struct dataplane_command dataplane_command(const struct setup *setup)
+{
+    if (setup->config->dataplane_node == NULL)
+        return (struct dataplane_command){0};
+    return (struct dataplane_command){
+        .program = setup->program,
+        .core_map = setup->config->core_map_path,
+        .profile_dir = setup->profile_dir,
+        .user = setup->config->dataplane.user,
+    };
+}
+
+/* The data plane reads the plan as it would at start. */
+static int check_dataplane(const struct setup *setup, struct err *err)
+{
+    struct dataplane_command command = dataplane_command(setup);
+    const char *base = getenv("TMPDIR");
+    char dir[PATH_SIZE], plan[PATH_SIZE + 16];
+    if (command.program == NULL)
+        return 0;
+    snprintf(dir, sizeof(dir), "%s/hekad-check-XXXXXX", base != NULL ? base : "/tmp");
+    if (mkdtemp(dir) == NULL)
+        return err_add(err, "%s: %s", dir, strerror(errno));
+    snprintf(plan, sizeof(plan), "%s/plan.json", dir);
+    command.plan = plan;
+    int rc = plan_writer_write(setup->instances, 1, plan, err);
+    if (rc == 0)
+        rc = dataplane_process_check(&command, err);
+    unlink(plan);
+    rmdir(dir);
+    return rc;
+}
+
+/* What the start would need, and make. */
+static int check_start(const struct setup *setup, struct err *err)
+{
+    int rc = folder_check(setup->config->globals.base_dir, "base_dir", err);
+    rc |= folder_check(setup->run_dir, "run directory", err);
+    return check_dataplane(setup, err) | rc;
+}
+
+static void log_notes(const struct err *notes)
+{
+    for (unsigned i = 0; i < notes->count && i < ERR_LIST_MAX; i++)
+        log_info("%s", notes->texts[i]);
+}
+
+static int check_or_run(const struct arguments *arguments, const char *path, struct err *err)
+{
+    static struct err notes;
+    struct setup setup = {0};
+    struct daemon_result result = {.exit_code = 1};
+    int rc = load(path, &setup, err, &notes);
+    if (arguments->run_dir != NULL)
+        snprintf(setup.run_dir, sizeof(setup.run_dir), "%s", arguments->run_dir);
+    if (rc != 0)
+        err_add(err, "%u errors loading plugins", err->count);
+    if (rc == 0 && arguments->check)
+        rc = check_start(&setup, err);
+    if (rc == 0 && arguments->check) {
+        err_print(&notes, stdout);
+        printf("%s: OK\n", path);
+        result.exit_code = 0;
+    } else if (rc == 0) {
+        log_set_flags((unsigned)setup.config->globals.log_flags);
+        log_notes(&notes);
+        result = daemon_run(
+            &(struct daemon_config){
+                .config = setup.config,
+                .instances = setup.instances,
+                .run_dir = setup.run_dir,
+                .dataplane = dataplane_command(&setup),
+            },
+            err);
+    }
+    if (result.has_threads) {
+        err_print(err, stderr);
+        fflush(NULL);
+        _exit(result.exit_code);
+    }
+    free_setup(&setup);
+    return result.exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    static struct err err;
+    struct arguments arguments = {.config = "/etc/hekad.toml"};
+    int exit_code = 0;
+    if (parse_arguments(argc, argv, &arguments, &err) != 0)
+        exit_code = 1;
+    else if (arguments.help)
+        print_help(stdout);
+    else if (arguments.version)
+        puts(HEKA_VERSION);
+    else if (arguments.help_config)
+        plugin_types_print(stdout);
+    else if (arguments.command != NULL)
+        exit_code = ask(&arguments, &err) != 0;
+    else
+        exit_code = check_or_run(&arguments, arguments.config, &err);
+    err_print(&err, stderr);
+    return exit_code;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "control/output_host.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/check.h"
+#include "core/clock.h"
+
+enum { SLEEP_SLICE_MS = 20 };
+
+bool output_host_stopping(const struct output_host *host)
+{
+    return atomic_load_explicit(&host->stopping, memory_order_relaxed);
+}
+
+const char *output_host_name(const struct output_host *host)
+{
+    return host->name;
+}
+
+unsigned output_host_log_flags(const struct output_host *host)
+{
+    return host->log_flags;
+}
+
+void output_host_drop(struct output_host *host, const char *reason)
+{
+    unsigned i = 0;
+    while (i < host->drop_reasons && strcmp(host->drops[i].reason, reason) != 0)
+        i++;
+    if (i == host->drop_reasons) {
+        CHECK(i < OUTPUT_REASONS_MAX);
+        host->drops[i] = (struct output_end){.reason = reason};
+        host->drop_reasons++;
+    }
+    host->drops[i].count++;
+}
+
+uint64_t output_host_drops(const struct output_host *host)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < host->drop_reasons; i++)
+        sum += host->drops[i].count;
+    return sum;
+}
+
+void output_host_forget_drops(struct output_host *host)
+{
+    for (unsigned i = 0; i < host->drop_reasons; i++)
+        host->drops[i].count = 0;
+}
+
+int output_host_fail(struct output_host *host, int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(host->failure, sizeof(host->failure), format, args);
+    va_end(args);
+    return code < 0 ? code : -EIO;
+}
+
+void output_host_count(struct output_host *host, unsigned index, uint64_t n)
+{
+    CHECK(index < OUTPUT_COUNTERS_MAX);
+    atomic_fetch_add_explicit(&host->counters[index], n, memory_order_relaxed);
+}
+
+void output_host_sleep(const struct output_host *host, uint64_t ns)
+{
+    uint64_t until_ns = clock_mono_ns() + ns;
+    for (;;) {
+        uint64_t now_ns = clock_mono_ns();
+        if (now_ns >= until_ns || output_host_stopping(host))
+            return;
+        uint64_t slice_ns = until_ns - now_ns;
+        if (slice_ns > SLEEP_SLICE_MS * CLOCK_NS_PER_MS)
+            slice_ns = SLEEP_SLICE_MS * CLOCK_NS_PER_MS;
+        struct timespec pause = {0, (long)slice_ns};
+        nanosleep(&pause, NULL);
+    }
+}

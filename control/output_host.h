@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * output_host.h - what an output's instance sees of its host.
+ *
+ * Place:   consumer.c owns one for each output; the tests of outputs make their own.
+ * Threads: drops belong to the output's thread; `stopping` is set and counters are read by any.
+ */
+#ifndef CONTROL_OUTPUT_HOST_H
+#define CONTROL_OUTPUT_HOST_H
+
+#include <stdatomic.h>
+
+#include "control/output.h"
+
+enum { OUTPUT_FAILURE_SIZE = 256 };
+
+struct output_end { /* messages that ended otherwise than delivered */
+    const char *reason;
+    uint64_t count;
+};
+
+struct output_host {
+    const char *name;
+    unsigned log_flags;
+    _Atomic bool stopping;
+    _Atomic uint64_t counters[OUTPUT_COUNTERS_MAX];
+    struct output_end drops[OUTPUT_REASONS_MAX]; /* of the deliver call that runs now */
+    unsigned drop_reasons;
+    char failure[OUTPUT_FAILURE_SIZE]; /* text of the last output_host_fail() */
+};
+
+/* Items dropped since the last output_host_forget_drops(), all reasons together. */
+uint64_t output_host_drops(const struct output_host *host);
+void output_host_forget_drops(struct output_host *host);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * tcp_output.c - TcpOutput: a stream of encoded messages to a TCP server.
+ *
+ * Place:   builtin_outputs. The connection: control/peer.h.
+ * Failure: a message comes again until the peer's kernel took it; after a reset the last batches
+ *          are sent again (at least once).
+ * Source:  Heka 0.11 TcpOutput.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "control/address.h"
+#include "control/outputs/outputs.h"
+#include "control/peer.h"
+#include "core/clock.h"
+
+enum { FINISH_MS = 2000 };
+
+enum { CONNECTIONS, RESENT, BYTES };
+static const struct output_counter counters[] = {
+    [CONNECTIONS] = {"connections", "connections made"},
+    [RESENT] = {"resent", "messages sent again because a connection ended out of order"},
+    [BYTES] = {"bytes", "bytes sent, without those sent again"},
+    {NULL, NULL},
+};
+
+struct tls_options { /* known, so that their spelling is checked */
+    const char *server_name, *cert_file, *key_file, *client_auth;
+    struct schema_list ciphers;
+    bool insecure_skip_verify, prefer_server_ciphers, session_tickets_disabled;
+    const char *sesion_ticket_key, *min_version, *max_version, *client_cafile, *root_cafile;
+};
+
+#define TLS(member) .key = #member, .offset = offsetof(struct tls_options, member)
+static const struct schema_key tls_keys[] = {
+    {TLS(server_name), .type = SCHEMA_STRING, .help = "Not available in this version."},
+    {TLS(cert_file), .type = SCHEMA_STRING, .help = "Not available in this version."},
+    {TLS(key_file), .type = SCHEMA_STRING, .help = "Not available in this version."},
+    {TLS(client_auth), .type = SCHEMA_STRING, .help = "Not available in this version."},
+    {TLS(ciphers), .type = SCHEMA_STRINGS, .help = "Not available in this version."},
+    {TLS(insecure_skip_verify), .type = SCHEMA_BOOL, .help = "Not available in this version."},
+    {TLS(prefer_server_ciphers), .type = SCHEMA_BOOL, .help = "Not available in this version."},
+    {TLS(session_tickets_disabled), .type = SCHEMA_BOOL, .help = "Not available in this version."},
+    {TLS(sesion_ticket_key), .type = SCHEMA_STRING, .help = "Not available in this version."},
+    {TLS(min_version), .type = SCHEMA_STRING, .help = "Not available in this version."},
+    {TLS(max_version), .type = SCHEMA_STRING, .help = "Not available in this version."},
+    {TLS(client_cafile), .type = SCHEMA_STRING, .help = "Not available in this version."},
+    {TLS(root_cafile), .type = SCHEMA_STRING, .help = "Not available in this version."},
+    {0},
+};
+static const struct schema tls_schema = {"tls", tls_keys};
+
+struct tcp_options {
+    const char *address, *local_address;
+    bool use_tls;
+    struct tls_options tls;
+    bool keep_alive;
+    int64_t keep_alive_period, reconnect_after;
+};
+
+#define TCP(member) .key = #member, .offset = offsetof(struct tcp_options, member)
+static const struct schema_key keys[] = {
+    {TCP(address), .type = SCHEMA_STRING, .def = "localhost:9125", .help = "HOST:PORT."},
+    {TCP(local_address), .type = SCHEMA_STRING, .help = "HOST:PORT to send from."},
+    {TCP(use_tls), .type = SCHEMA_BOOL, .def = "false",
+     .help = "Must be false: TLS is not available in this version."},
+    {TCP(tls), .type = SCHEMA_TABLE, .sub = &tls_schema, .help = "Only with use_tls."},
+    {TCP(keep_alive), .type = SCHEMA_BOOL, .def = "false", .help = "TCP keep-alive probes."},
+    {TCP(keep_alive_period), .type = SCHEMA_INT, .min = 0, .max = 32767, .def = "0", .unit = "s",
+     .help = "Time between probes; 0: the system's."},
+    {TCP(reconnect_after), .type = SCHEMA_INT, .min = 0, .max = INT32_MAX, .def = "0",
+     .help = "New connection after so many messages; 0: never."},
+    {0},
+};
+static const struct schema schema = {"TcpOutput", keys};
+
+struct tcp_state {
+    const struct tcp_options *options;
+    struct output_host *host;
+    struct peer peer;
+    int64_t sent; /* messages on this connection */
+};
+
+static int check(const void *config, struct err *err)
+{
+    const struct tcp_options *options = config;
+    struct address_parts parts;
+    int rc = 0;
+    if (options->use_tls)
+        rc = err_add(err, "use_tls: TLS is not available in this version");
+    if (address_split(options->address, &parts) != 0)
+        rc = err_add(err, "address: found '%s', allowed HOST:PORT", options->address);
+    if (options->local_address != NULL && options->local_address[0] != '\0' &&
+        address_split(options->local_address, &parts) != 0)
+        rc = err_add(err, "local_address: found '%s', allowed HOST:PORT", options->local_address);
+    return rc;
+}
+
+static int init(void *state, const void *config, struct output_host *host, struct err *err)
+{
+    struct tcp_state *tcp = state;
+    (void)err;
+    tcp->options = config;
+    tcp->host = host;
+    peer_init(&tcp->peer, &(struct peer_config){
+                              .address = tcp->options->address,
+                              .local_address = tcp->options->local_address,
+                              .keep_alive = tcp->options->keep_alive,
+                              .keep_alive_period = tcp->options->keep_alive_period,
+                              .host = host,
+                              .connects_counter = CONNECTIONS,
+                              .resent_counter = RESENT,
+                          });
+    return 0;
+}
+
+/* How many of `count` still go over this connection. */
+static unsigned room_on_connection(struct tcp_state *tcp, unsigned count)
+{
+    int64_t limit = tcp->options->reconnect_after;
+    if (limit == 0)
+        return count;
+    if (tcp->sent >= limit) {
+        /* What is not taken stays with the peer and comes first on the next connection. */
+        peer_finish(&tcp->peer, FINISH_MS * CLOCK_NS_PER_MS);
+        tcp->sent = 0;
+    }
+    int64_t room = limit - tcp->sent;
+    return room < (int64_t)count ? (unsigned)room : count;
+}
+
+static int deliver(void *state, const struct output_item *items, unsigned count)
+{
+    struct tcp_state *tcp = state;
+    unsigned taken = room_on_connection(tcp, count);
+    struct buffer *chunk = peer_stage(&tcp->peer);
+    for (unsigned i = 0; i < taken; i++) {
+        int rc = buffer_append(chunk, items[i].bytes, items[i].size);
+        if (rc != 0)
+            return rc;
+    }
+    size_t size = chunk->size;
+    int rc = peer_send(&tcp->peer, taken);
+    if (rc != 0)
+        return rc == -ECANCELED ? 0 : rc;
+    tcp->sent += taken;
+    output_host_count(tcp->host, BYTES, size);
+    return (int)taken;
+}
+
+static void timer(void *state, uint64_t now_ns)
+{
+    struct tcp_state *tcp = state;
+    (void)now_ns;
+    peer_check(&tcp->peer);
+}
+
+static void fini(void *state)
+{
+    struct tcp_state *tcp = state;
+    peer_fini(&tcp->peer);
+}
+
+const struct output_ops tcp_output = {
+    .plugin = {PLUGIN_ABI, "TcpOutput", &schema, sizeof(struct tcp_options),
+               sizeof(struct tcp_state)},
+    .default_encoder = "ProtobufEncoder",
+    .encoder_required = true,
+    .takes_encoder = true,
+    .frames_protobuf = true,
+    .buffers_by_default = true,
+    .refuses_ticker = true,
+    .counters = counters,
+    .check = check,
+    .init = init,
+    .deliver = deliver,
+    .timer = timer,
+    .fini = fini,
+};

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "control/plugin_types.h"
+
+#include <string.h>
+
+#include "codec/encoder.h"
+#include "control/hekad_config.h"
+#include "control/output.h"
+#include "core/check.h"
+#include "stats/accum.h"
+
+static const char *const category_names[PLUGIN_CATEGORY_COUNT] = {
+    "Input", "Splitter", "Decoder", "Filter", "Encoder", "Output",
+};
+
+/* What Heka 0.11 has and we do not; grows shorter. */
+static const char *const missing_types[] = {
+    "AMQPInput",
+    "DockerEventInput",
+    "DockerLogInput",
+    "DockerStatsInput",
+    "FilePollingInput",
+    "HttpInput",
+    "HttpListenInput",
+    "KafkaInput",
+    "LogstreamerInput",
+    "ProcessInput",
+    "ProcessDirectoryInput",
+    "SandboxInput",
+    "TcpInput",
+    "RegexSplitter",
+    "PatternGroupingSplitter",
+    "HekaFramingSplitter",
+    "ProtobufDecoder",
+    "MultiDecoder",
+    "PayloadRegexDecoder",
+    "PayloadXmlDecoder",
+    "ScribbleDecoder",
+    "GeoIpDecoder",
+    "StatsToFieldsDecoder",
+    "SandboxDecoder",
+    "CounterFilter",
+    "StatFilter",
+    "SandboxFilter",
+    "SandboxManagerFilter",
+    "ESJsonEncoder",
+    "ESLogstashV0Encoder",
+    "SandboxEncoder",
+    "AMQPOutput",
+    "DashboardOutput",
+    "ElasticSearchOutput",
+    "HttpOutput",
+    "IrcOutput",
+    "KafkaOutput",
+    "NagiosOutput",
+    "SandboxOutput",
+    "SmtpOutput",
+    "UdpOutput",
+    "WhisperOutput",
+};
+
+#define RETRY(member) .key = #member, .offset = offsetof(struct retry_options, member)
+static const struct schema_key retry_keys[] = {
+    {RETRY(max_jitter), .type = SCHEMA_DURATION, .def = "500ms", .help = "Accepted and ignored."},
+    {RETRY(max_delay), .type = SCHEMA_DURATION, .def = "30s", .help = "Accepted and ignored."},
+    {RETRY(delay), .type = SCHEMA_DURATION, .def = "250ms", .help = "Accepted and ignored."},
+    {RETRY(max_retries), .type = SCHEMA_INT, .min = -1, .max = INT32_MAX, .def = "-1",
+     .help = "Accepted and ignored."},
+    {0},
+};
+static const struct schema retry_schema = {"retries", retry_keys};
+
+static const char *const full_actions[] = {"shutdown", "drop", "block", NULL};
+#define BUFFERING(member) .key = #member, .offset = offsetof(struct buffering_options, member)
+static const struct schema_key buffering_keys[] = {
+    {BUFFERING(max_file_size), .type = SCHEMA_INT, .min = 0, .max = 9e18, .def = "536870912",
+     .unit = "bytes", .help = "Accepted and ignored: there are no disk queues yet."},
+    {BUFFERING(max_buffer_size), .type = SCHEMA_INT, .min = 0, .max = 9e18, .def = "0",
+     .unit = "bytes", .help = "Accepted and ignored."},
+    {BUFFERING(full_action), .type = SCHEMA_CHOICE, .choices = full_actions, .def = "shutdown",
+     .help = "Accepted and ignored: a full lane is back-pressure."},
+    {BUFFERING(cursor_update_count), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "1",
+     .help = "Accepted and ignored."},
+    {0},
+};
+static const struct schema buffering_schema = {"buffering", buffering_keys};
+
+#define INPUT(member) .key = #member, .offset = offsetof(struct input_common, member)
+static const struct schema_key input_keys[] = {
+    {INPUT(type), .type = SCHEMA_STRING, .help = "Plugin type. Default: the section's name."},
+    {INPUT(ticker_interval), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "0",
+     .unit = "s", .help = "For inputs that tick."},
+    {INPUT(decoder), .type = SCHEMA_STRING, .help = "Decoder; this version has none."},
+    {INPUT(splitter), .type = SCHEMA_STRING, .help = "Splitter. Default: NullSplitter."},
+    {INPUT(synchronous_decode), .type = SCHEMA_BOOL, .def = "false",
+     .help = "Accepted and ignored."},
+    {INPUT(send_decode_failures), .type = SCHEMA_BOOL, .def = "false",
+     .help = "Accepted and ignored."},
+    {INPUT(log_decode_failures), .type = SCHEMA_BOOL, .def = "true",
+     .help = "Accepted and ignored."},
+    {INPUT(can_exit), .type = SCHEMA_BOOL, .def = "false", .help = "Accepted and ignored."},
+    {INPUT(retries), .type = SCHEMA_TABLE, .sub = &retry_schema, .help = "Restart policy."},
+    {0},
+};
+static const struct schema input_schema = {"all inputs", input_keys};
+
+#define SPLITTER(member) .key = #member, .offset = offsetof(struct splitter_common, member)
+static const struct schema_key splitter_keys[] = {
+    {SPLITTER(type), .type = SCHEMA_STRING, .help = "Plugin type. Default: the section's name."},
+    {SPLITTER(keep_truncated), .type = SCHEMA_BOOL, .def = "false",
+     .help = "Accepted and ignored: messages that are too large are counted."},
+    {SPLITTER(use_message_bytes), .type = SCHEMA_BOOL, .def = "false",
+     .help = "Needs a decoder, which this version has not."},
+    {SPLITTER(min_buffer_size), .type = SCHEMA_INT, .min = 0, .max = 16 << 20, .def = "8192",
+     .unit = "bytes", .help = "Accepted and ignored: whole datagrams are taken."},
+    {SPLITTER(deliver_incomplete_final), .type = SCHEMA_BOOL, .def = "false",
+     .help = "Deliver what is behind the last delimiter of a datagram."},
+    {0},
+};
+static const struct schema splitter_schema = {"all splitters", splitter_keys};
+
+static const struct schema_key encoder_keys[] = {
+    {.key = "type",
+     .type = SCHEMA_STRING,
+     .offset = offsetof(struct encoder_common, type),
+     .help = "Plugin type. Default: the section's name."},
+    {0},
+};
+static const struct schema encoder_schema = {"all encoders", encoder_keys};
+
+#define OUTPUT(member) .key = #member, .offset = offsetof(struct output_common, member)
+static const struct schema_key output_keys[] = {
+    {OUTPUT(type), .type = SCHEMA_STRING, .help = "Plugin type. Default: the section's name."},
+    {OUTPUT(message_matcher), .type = SCHEMA_STRING, .help = "Which messages it gets; required."},
+    {OUTPUT(message_signer), .type = SCHEMA_STRING, .help = "Only messages of this signer."},
+    {OUTPUT(ticker_interval), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "0",
+     .unit = "s", .help = "For outputs that tick."},
+    {OUTPUT(can_exit), .type = SCHEMA_BOOL, .def = "false", .help = "Accepted and ignored."},
+    {OUTPUT(use_buffering), .type = SCHEMA_BOOL, .def = "false",
+     .help = "Messages wait in the lanes, which are memory: there are no disk queues yet."},
+    {OUTPUT(buffering), .type = SCHEMA_TABLE, .sub = &buffering_schema, .help = "Disk queue."},
+    {OUTPUT(retries), .type = SCHEMA_TABLE, .sub = &retry_schema, .help = "Restart policy."},
+    {OUTPUT(encoder), .type = SCHEMA_STRING, .help = "Name of an encoder's section."},
+    {OUTPUT(use_framing), .type = SCHEMA_BOOL, .def = "false",
+     .help = "Heka framing. FileOutput, TcpOutput: true with ProtobufEncoder unless given."},
+    {0},
+};
+static const struct schema output_schema = {"all outputs", output_keys};
+
+#define STATSD(member) .key = #member, .offset = offsetof(struct statsd_options, member)
+static const struct schema_key statsd_keys[] = {
+    {STATSD(address), .type = SCHEMA_STRING, .def = "127.0.0.1:8125", .help = "IP:PORT."},
+    {STATSD(stat_accum_name), .type = SCHEMA_STRING, .def = "StatAccumInput",
+     .help = "Name of the StatAccumInput that aggregates."},
+    {STATSD(max_msg_size), .type = SCHEMA_INT, .min = 0, .max = 65535, .def = "0", .unit = "bytes",
+     .help = "Longer datagrams are cut here, and counted; 0: never."},
+    {0},
+};
+static const struct schema statsd_schema = {"StatsdInput", statsd_keys};
+
+#define UDP(member) .key = #member, .offset = offsetof(struct udp_options, member)
+static const struct schema_key udp_keys[] = {
+    {UDP(address), .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .help = "IP:PORT."},
+    {UDP(net), .type = SCHEMA_STRING, .def = "udp", .help = "udp, udp4 or udp6."},
+    {UDP(set_hostname), .type = SCHEMA_BOOL, .def = "false",
+     .help = "The sender's IP address becomes the Hostname."},
+    {0},
+};
+static const struct schema udp_schema = {"UdpInput", udp_keys};
+
+#define TOKEN(member) .key = #member, .offset = offsetof(struct token_options, member)
+static const struct schema_key token_keys[] = {
+    {TOKEN(delimiter), .type = SCHEMA_STRING, .help = "One character. Default: the newline."},
+    {TOKEN(count), .type = SCHEMA_INT, .min = 1, .max = 65535, .def = "1",
+     .help = "Delimiters in one message."},
+    {0},
+};
+static const struct schema token_schema = {"TokenSplitter", token_keys};
+static const struct schema_key no_keys[] = {{0}};
+static const struct schema null_schema = {"NullSplitter", no_keys};
+
+const struct plugin_ops statsd_input = {
+    PLUGIN_ABI, "StatsdInput", &statsd_schema, sizeof(struct statsd_options), 0,
+};
+const struct plugin_ops stat_accum_input = {
+    PLUGIN_ABI, "StatAccumInput", &accum_schema, sizeof(struct accum_config), 0,
+};
+const struct plugin_ops udp_input = {
+    PLUGIN_ABI, "UdpInput", &udp_schema, sizeof(struct udp_options), 0,
+};
+const struct plugin_ops token_splitter = {
+    PLUGIN_ABI, "TokenSplitter", &token_schema, sizeof(struct token_options), 0,
+};
+const struct plugin_ops null_splitter = {PLUGIN_ABI, "NullSplitter", &null_schema, 0, 0};
+
+const struct plugin_ops *const builtin_inputs[] = {
+    &statsd_input,
+    &stat_accum_input,
+    &udp_input,
+    NULL,
+};
+const struct plugin_ops *const builtin_splitters[] = {
+    &token_splitter,
+    &null_splitter,
+    NULL,
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t text_len = strlen(text), end_len = strlen(end);
+    return text_len >= end_len && strcmp(text + text_len - end_len, end) == 0;
+}
+
+enum plugin_category plugin_category_of(const char *type)
+{
+    unsigned category = 0;
+    while (category < PLUGIN_CATEGORY_COUNT && !ends_with(type, category_names[category]))
+        category++;
+    return (enum plugin_category)category;
+}
+
+const char *plugin_category_name(enum plugin_category category)
+{
+    return category_names[category];
+}
+
+/* The index-th type of a category, or NULL behind the last one. */
+static const struct plugin_ops *type_at(enum plugin_category category, unsigned index)
+{
+    switch (category) {
+    case PLUGIN_INPUT:
+        return builtin_inputs[index];
+    case PLUGIN_SPLITTER:
+        return builtin_splitters[index];
+    case PLUGIN_ENCODER:
+        return builtin_encoders[index] != NULL ? &builtin_encoders[index]->plugin : NULL;
+    case PLUGIN_OUTPUT:
+        return builtin_outputs[index] != NULL ? &builtin_outputs[index]->plugin : NULL;
+    case PLUGIN_DECODER:
+    case PLUGIN_FILTER:
+    case PLUGIN_CATEGORY_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+const struct plugin_ops *plugin_type_find(const char *type)
+{
+    enum plugin_category category = plugin_category_of(type);
+    const struct plugin_ops *ops;
+    for (unsigned i = 0; (ops = type_at(category, i)) != NULL; i++)
+        if (strcmp(ops->name, type) == 0)
+            return ops;
+    return NULL;
+}
+
+bool plugin_type_is_hekas(const char *type)
+{
+    for (unsigned i = 0; i < ARRAY_COUNT(missing_types); i++)
+        if (strcmp(missing_types[i], type) == 0)
+            return true;
+    return plugin_type_find(type) != NULL;
+}
+
+const struct schema *plugin_common_schema(enum plugin_category category)
+{
+    switch (category) {
+    case PLUGIN_INPUT:
+        return &input_schema;
+    case PLUGIN_SPLITTER:
+        return &splitter_schema;
+    case PLUGIN_ENCODER:
+        return &encoder_schema;
+    case PLUGIN_OUTPUT:
+        return &output_schema;
+    case PLUGIN_DECODER:
+    case PLUGIN_FILTER:
+    case PLUGIN_CATEGORY_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+static void print_schema(const char *title, const struct schema *schema, FILE *out)
+{
+    fprintf(out, "### %s\n\n", title);
+    if (schema->keys[0].key == NULL)
+        fprintf(out, "No options of its own.\n");
+    else
+        schema_print_markdown(schema, out);
+    fputc('\n', out);
+}
+
+static void print_category(enum plugin_category category, FILE *out)
+{
+    const struct plugin_ops *ops;
+    const struct schema *common = plugin_common_schema(category);
+    if (common == NULL)
+        return;
+    print_schema(common->name, common, out);
+    for (unsigned i = 0; (ops = type_at(category, i)) != NULL; i++)
+        print_schema(ops->name, ops->schema, out);
+}
+
+void plugin_types_print(FILE *out)
+{
+    print_schema("[hekad]", &hekad_globals_schema, out);
+    print_schema("[dataplane]", &dataplane_options_schema, out);
+    for (unsigned i = 0; i < PLUGIN_CATEGORY_COUNT; i++)
+        print_category((enum plugin_category)i, out);
+    print_schema("[X.retries]", &retry_schema, out);
+    print_schema("[X.buffering]", &buffering_schema, out);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * plugin_types.h - which plugin types there are, which of them this version has, and their options.
+ *
+ * Place:   instances.c checks sections against it; `hekad -help-config` prints it.
+ * Threads: constant tables.
+ * Source:  Heka 0.11: types, common options and defaults by category.
+ */
+#ifndef CONTROL_PLUGIN_TYPES_H
+#define CONTROL_PLUGIN_TYPES_H
+
+#include "core/plugin.h"
+
+enum plugin_category {
+    PLUGIN_INPUT,
+    PLUGIN_SPLITTER,
+    PLUGIN_DECODER,
+    PLUGIN_FILTER,
+    PLUGIN_ENCODER,
+    PLUGIN_OUTPUT,
+    PLUGIN_CATEGORY_COUNT /* also: none of them */
+};
+
+/* By the end of the type's name, as Heka does it. */
+enum plugin_category plugin_category_of(const char *type);
+const char *plugin_category_name(enum plugin_category category);
+
+/* The type of this version, or NULL. */
+const struct plugin_ops *plugin_type_find(const char *type);
+/* True when Heka has that type, whether this version does or not. */
+bool plugin_type_is_hekas(const char *type);
+
+/* ---- options that all types of a category have ---- */
+
+struct retry_options {                    /* [X.retries] */
+    int64_t max_jitter, max_delay, delay; /* ns */
+    int64_t max_retries;
+};
+
+struct buffering_options { /* [X.buffering] */
+    int64_t max_file_size, max_buffer_size;
+    int full_action;
+    int64_t cursor_update_count;
+};
+
+struct input_common {
+    const char *type;
+    int64_t ticker_interval;
+    const char *decoder, *splitter;
+    bool synchronous_decode, send_decode_failures, log_decode_failures, can_exit;
+    struct retry_options retries;
+};
+
+struct splitter_common {
+    const char *type;
+    bool keep_truncated, use_message_bytes, deliver_incomplete_final;
+    int64_t min_buffer_size;
+};
+
+struct encoder_common {
+    const char *type;
+};
+
+struct output_common {
+    const char *type;
+    const char *message_matcher, *message_signer;
+    int64_t ticker_interval;
+    bool can_exit, use_buffering;
+    struct buffering_options buffering;
+    struct retry_options retries;
+    const char *encoder;
+    bool use_framing;
+};
+
+/* NULL for a category that this version has no types of. */
+const struct schema *plugin_common_schema(enum plugin_category category);
+
+/* ---- inputs and splitters ---- */
+
+struct statsd_options { /* StatsdInput */
+    const char *address, *stat_accum_name;
+    int64_t max_msg_size;
+};
+
+struct udp_options { /* UdpInput */
+    const char *address, *net;
+    bool set_hostname;
+};
+
+struct token_options {     /* TokenSplitter */
+    const char *delimiter; /* NULL: newline */
+    int64_t count;
+};
+
+extern const struct plugin_ops statsd_input, stat_accum_input, udp_input;
+extern const struct plugin_ops token_splitter, null_splitter;
+extern const struct plugin_ops *const builtin_inputs[];    /* ended by NULL */
+extern const struct plugin_ops *const builtin_splitters[]; /* ended by NULL */
+
+/* The manual's tables of options, as Markdown. */
+void plugin_types_print(FILE *out);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * reader.h - one consumer's view of all lanes of one data plane.
+ *
+ * Place:   consumer.c reads batches and releases what is done. Lanes: core/lane.h.
+ * Threads: the consumer calls all of it under one lock, which status takes too.
+ * Memory:  records stay valid until they are released.
+ * Failure: a lane whose records make no sense is logged, skipped up to its head and what is lost
+ *          is counted in the balance.
+ */
+#ifndef CONTROL_READER_H
+#define CONTROL_READER_H
+
+#include "control/attachment.h"
+
+struct reader;
+
+struct reader_item {
+    const struct record *record;
+    uint64_t end; /* position behind it, for reader_release() */
+};
+
+struct reader_balance { /* messages, since this reader was opened */
+    uint64_t matched;   /* that the data plane committed for this consumer */
+    uint64_t read;
+    uint64_t in_flight; /* in the lanes, not read */
+    uint64_t lost;      /* in lanes that made no sense */
+    uint64_t lane_full; /* that the data plane dropped because of this consumer */
+};
+
+/* Opens at the consumer's cursors. Takes a reference of its own. Consumers that the segment does
+ * not know get a reader that is at its end. NULL after adding to `err`. */
+struct reader *reader_open(struct attachment *attachment, unsigned consumer, struct err *err);
+void reader_close(struct reader *reader); /* NULL is fine */
+
+/* Takes up to count_max records, and no more when they exceed bytes_max together, from one lane;
+ * lanes take turns. No earlier records may be unreleased. Returns how many. */
+unsigned reader_next(struct reader *reader, struct reader_item *items, unsigned count_max,
+                     size_t bytes_max);
+
+/* Gives back the records of the last reader_next() up to `end`, or, with reader_release_all(), all
+ * of them and what was skipped behind. */
+void reader_release(struct reader *reader, uint64_t end);
+void reader_release_all(struct reader *reader);
+
+/* True when the data plane is gone and everything is read. */
+bool reader_is_finished(const struct reader *reader);
+
+/* Bounded walk over what is ahead. Under load it looks again a few times until both sides agree. */
+void reader_balance(const struct reader *reader, struct reader_balance *balance);
+
+#endif
