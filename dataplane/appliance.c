@@ -204,8 +204,11 @@ void appliance_join(struct appliance *appliance)
     for (unsigned i = 0; i < appliance->worker_count; i++)
         worker_stop(&appliance->workers[i]);
     rte_eal_mp_wait_lcore();
-    for (unsigned i = 0; i < appliance->worker_count; i++)
+    for (unsigned i = 0; i < appliance->worker_count; i++) {
+        /* S2 pairs with S1 in worker_run; a worker that was never launched has not stored it. */
+        (void)atomic_load_explicit(&appliance->workers[i].stopped, memory_order_acquire);
         worker_finish(&appliance->workers[i]);
+    }
 }
 
 /* ---- end ---- */

@@ -217,6 +217,7 @@ static int serve(const struct arguments *arguments, const struct core_map *map,
     bool drop = geteuid() == 0 && !arguments->keep_root;
     if (drop && privileges_find(arguments->user, &user, err) != 0)
         return -1;
+    drop = drop && (arguments->user != NULL || privileges_can_drop(&user));
     if (arguments->break_counter != NULL && counter_find(arguments->break_counter) < 0)
         return err_add(err, "--break-counter: there is no counter '%s'",
                        arguments->break_counter);

@@ -25,6 +25,26 @@ int privileges_find(const char *name, struct privileges_user *user, struct err *
     return 0;
 }
 
+/* True when the map of a user namespace (user_namespaces(7): inside, outside, count) has the id. */
+static bool is_mapped(const char *path, unsigned long id)
+{
+    unsigned long inside, outside, count;
+    bool found = false;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return true; /* a kernel without user namespaces */
+    while (!found && fscanf(file, "%lu %lu %lu", &inside, &outside, &count) == 3)
+        found = id >= inside && id - inside < count;
+    fclose(file);
+    return found;
+}
+
+bool privileges_can_drop(const struct privileges_user *user)
+{
+    return geteuid() == 0 && is_mapped("/proc/self/uid_map", user->uid) &&
+           is_mapped("/proc/self/gid_map", user->gid);
+}
+
 int privileges_drop(const struct privileges_user *user, struct err *err)
 {
     if (geteuid() != 0)

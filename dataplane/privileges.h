@@ -7,6 +7,7 @@
 #ifndef DATAPLANE_PRIVILEGES_H
 #define DATAPLANE_PRIVILEGES_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "core/err.h"
@@ -16,6 +17,10 @@ struct privileges_user {
     gid_t gid;
     const char *name;
 };
+
+/* True for root who can become somebody else. Root of a user namespace in which nobody else exists is an
+ * ordinary user outside it, and has nothing to drop. */
+bool privileges_can_drop(const struct privileges_user *user);
 
 /* Finds who to become: `name`, or when it is NULL "heka" if there is such a user, else "nobody". */
 int privileges_find(const char *name, struct privileges_user *user, struct err *err);

@@ -285,6 +285,8 @@ int worker_run(void *arg)
         before_tsc = found ? tsc : rte_get_tsc_cycles();
     }
     worker_publish(worker, clock_mono_ns());
+    /* S1 pairs with S2 in appliance_join. */
+    atomic_store_explicit(&worker->stopped, true, memory_order_release);
     return 0;
 }
 

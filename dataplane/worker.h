@@ -47,7 +47,8 @@ struct worker {
     struct statsd_sample samples[2 * STATSD_BURST]; /* of one accumulator, not yet added */
     unsigned sample_count;
     unsigned sample_accumulator;
-    _Atomic bool stop; /* [any] */
+    _Atomic bool stop;    /* [any] */
+    _Atomic bool stopped; /* the worker's last store: what was its is anybody's now */
 };
 
 struct worker_config {
