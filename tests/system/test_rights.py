@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What runs without root and without hugepages, and what root gives up."""
+import os
+import pwd
+
+import heka
+
+NOBODY = pwd.getpwnam("nobody")
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups",
+             "--inh-caps=-all", "--bounding-set=-all", "--"]
+TRACE = os.path.join(heka.ROOT, "tests", "golden", "replay", "statsd_good.pcap")
+
+CONFIG = """
+[StatsdInput]
+address = "192.0.2.1:8125"
+
+[StatAccumInput]
+ticker_interval = 1
+
+[stats]
+type = "FileOutput"
+message_matcher = "TRUE"
+path = "{dir}/stats.txt"
+encoder = "PayloadEncoder"
+
+[PayloadEncoder]
+append_newlines = false
+"""
+
+
+def status_of(pid):
+    """/proc/PID/status as {key: words}"""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return {line.split(":")[0]: line.split(":")[1].split() for line in file}
+
+
+@heka.needs_root
+def test_replay_needs_no_right(lab):
+    """As nobody, without any capability; files are copied to where nobody can read them."""
+    program, profiles = heka.copy_programs(lab.dir)
+    trace = lab.path("trace.pcap")
+    with open(TRACE, "rb") as source, open(trace, "wb") as copy:
+        copy.write(source.read())
+    os.chmod(trace, 0o644)
+    arguments = ["--replay", trace, "--address", "192.0.2.1/24", "--profile-dir", profiles]
+    messages, ledger, done = heka.replay_command([*AS_NOBODY, program, *arguments])
+    assert done.stderr == b"" and ledger["residual"] == 0
+    assert ledger["counters"]["samples_flushed"] == 19 and len(messages) == 1
+    assert not [name for name in os.listdir("/tmp") if name.startswith("heka-replay-")]
+
+
+@heka.needs_root
+@heka.needs_namespaces
+def test_root_is_given_up_behind_the_start(lab):
+    wire = lab.wire()
+    appliance = lab.appliance(wire.inner, CONFIG, options={"user": "nobody"})
+    status = status_of(appliance.status()["dataplane"]["pid"])
+    assert set(status["Uid"]) == {str(NOBODY.pw_uid)} and set(status["Gid"]) == {str(NOBODY.pw_gid)}
+    assert status["Groups"] == [] and status["NoNewPrivs"] == ["1"]
+    assert int(status["CapEff"][0], 16) == int(status["CapPrm"][0], 16) == 0
+    heka.send(wire.udp(), [b"a:1|c\nb:2|g"], appliance)
+    appliance.settle(2)
+    appliance.stop()
+
+
+@heka.needs_root
+@heka.needs_namespaces
+def test_an_ordinary_user_in_a_user_namespace(lab):
+    """The whole way as nobody: a user namespace, a veth in it, an af_packet port, no hugepages.
+    The copy of this test that does the work is test_statsd_over_both_families."""
+    bin_dir = os.path.dirname(heka.copy_programs(lab.dir, hekad=True)[0])
+    tests = lab.path("tests")
+    heka.copy_tree(os.path.join(heka.ROOT, "tests", "support"), os.path.join(tests, "support"))
+    heka.copy_tree(os.path.join(heka.ROOT, "tests", "system"), os.path.join(tests, "system"))
+    done = heka.run([*AS_NOBODY, "env", "HOME=/tmp", f"HEKA_PROFILE_DIR={lab.path('nic-profiles')}",
+                     f"HEKA_BIN_DIR={bin_dir}", "PYTHONDONTWRITEBYTECODE=1", "unshare", "--user",
+                     "--map-root-user", "--", "/usr/bin/python3", "-m", "pytest", "-q", "-rs",
+                     "-p", "no:cacheprovider", os.path.join(tests, "system", "test_network.py"),
+                     "-k", "test_statsd_over_both_families"], timeout=300)
+    assert "1 passed" in done, done
+
+
+@heka.needs_namespaces
+def test_normal_pages_when_there_are_no_huge_ones(lab):
+    wire = lab.wire()
+    appliance = lab.appliance(wire.inner, CONFIG,
+                              the_map=heka.core_map(memory={"pages": "normal"}))
+    assert '"pages": "normal"' in appliance.process.output()
+    heka.send(wire.udp(), [b"a:1|c"], appliance)
+    appliance.settle(1)
+    appliance.stop()
