@@ -199,7 +199,7 @@ static int connect_to(const char *path, struct err *err)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
-    err_add(err, "%s: %s (is hekad running?)", path, strerror(errno));
+    err_add(err, "%s: %s (is it running?)", path, strerror(errno));
     close(fd);
     return -1;
 }

@@ -390,10 +390,11 @@ int consumer_start(struct consumer *consumer)
     return -rc;
 }
 
-int consumer_attach(struct consumer *consumer, struct attachment *attachment, struct err *err)
+int consumer_attach(struct consumer *consumer, struct attachment *attachment, unsigned generation,
+                    struct err *err)
 {
     int rc = 0;
-    struct reader *reader = reader_open(attachment, consumer->index, err);
+    struct reader *reader = reader_open(attachment, consumer->index, generation, err);
     if (reader == NULL)
         return -1;
     pthread_mutex_lock(&consumer->lock);
@@ -405,6 +406,14 @@ int consumer_attach(struct consumer *consumer, struct attachment *attachment, st
     if (rc != 0)
         reader_close(reader);
     return rc;
+}
+
+void consumer_retire(struct consumer *consumer)
+{
+    pthread_mutex_lock(&consumer->lock);
+    for (unsigned i = 0; i < consumer->reader_count; i++)
+        reader_retire(consumer->readers[i]);
+    pthread_mutex_unlock(&consumer->lock);
 }
 
 bool consumer_has_room(struct consumer *consumer)

@@ -31,9 +31,13 @@ struct consumer *consumer_new(const struct output_instance *instance, unsigned i
                               const struct hekad_globals *globals, struct err *err);
 int consumer_start(struct consumer *consumer);
 
-/* Lanes to read behind those that it has. 0, -EAGAIN when it has too many unread ones, or -1 after
- * adding to `err`. */
-int consumer_attach(struct consumer *consumer, struct attachment *attachment, struct err *err);
+/* Lanes to read behind those that it has. `generation`: the plan that admitted it, 0: any. 0,
+ * -EAGAIN when it has too many unread ones, or -1 after adding to `err`. */
+int consumer_attach(struct consumer *consumer, struct attachment *attachment, unsigned generation,
+                    struct err *err);
+
+/* No plan has it any more: it reads what is there for it, and is drained then. */
+void consumer_retire(struct consumer *consumer);
 
 /* False when consumer_attach() would say -EAGAIN. */
 bool consumer_has_room(struct consumer *consumer);

@@ -14,6 +14,7 @@
 #include "control/leftover.h"
 #include "control/plan_writer.h"
 #include "control/run_dir.h"
+#include "control/slots.h"
 #include "control/status.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -28,7 +29,6 @@ enum {
     RESTART_MS_MIN = 250,
     RESTART_MS_MAX = 30000,
     STEADY_S = 60, /* a data plane that lived so long gets the short pause again */
-    GENERATION = 1,
     BASE_DIR_MODE = 0755,
     POLL_FDS_MAX = 2 + 1 + ADMIN_CLIENTS_MAX
 };
@@ -43,8 +43,17 @@ enum plane_state {
     PLANE_DEAD      /* gone, not told */
 };
 
+struct daemon_output { /* by slot; consumer NULL: the slot is free */
+    struct consumer *consumer;
+    const struct output_instance *instance;
+    struct setup *setup; /* a reference: the instance lives in it */
+    bool is_retired;     /* in no plan any more: ends when it is drained */
+};
+
 struct daemon {
     const struct daemon_config *config;
+    struct setup *setup; /* of the plan in force */
+    unsigned generation; /* its number */
     struct run_dir run_dir;
     char plan_path[600], socket_path[600];
     struct dataplane_command command;
@@ -56,8 +65,7 @@ struct daemon {
     uint64_t state_since_ns;
     bool in_haste; /* the second signal: do not wait for outputs */
 
-    struct consumer *consumers[RECORD_CONSUMERS_MAX];
-    unsigned consumer_count;
+    struct daemon_output outputs[RECORD_CONSUMERS_MAX];
 
     struct dataplane_process process;
     enum plane_state plane;
@@ -140,14 +148,19 @@ static struct status_dataplane dataplane_status(struct daemon *daemon)
 
 static json_t *make_status(struct daemon *daemon)
 {
+    struct consumer *consumers[RECORD_CONSUMERS_MAX];
+    unsigned consumer_count = 0;
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
+        if (daemon->outputs[i].consumer != NULL)
+            consumers[consumer_count++] = daemon->outputs[i].consumer;
     static const char *const names[] = {"running", "draining", "ending", "done"};
     struct status_input input = {
         .state = names[daemon->state],
         .uptime_s = (clock_mono_ns() - daemon->started_ns) / CLOCK_NS_PER_S,
-        .generation = GENERATION,
+        .generation = daemon->generation,
         .dataplane = dataplane_status(daemon),
-        .consumers = daemon->consumers,
-        .consumer_count = daemon->consumer_count,
+        .consumers = consumers,
+        .consumer_count = consumer_count,
     };
     return status_json(&input);
 }
@@ -163,14 +176,20 @@ static void print_status(struct daemon *daemon)
 
 /* ---- the data plane ---- */
 
+static void attach(struct daemon_output *output, struct attachment *attachment,
+                   unsigned generation)
+{
+    struct err err = {0};
+    if (consumer_attach(output->consumer, attachment, generation, &err) != 0)
+        log_error("Output '%s' cannot read the lanes: %s", output->instance->name,
+                  err.texts[0]);
+}
+
 static void attach_all(struct daemon *daemon, struct attachment *attachment)
 {
-    for (unsigned i = 0; i < daemon->consumer_count; i++) {
-        struct err err = {0};
-        if (consumer_attach(daemon->consumers[i], attachment, &err) != 0)
-            log_error("Output '%s' cannot read the lanes: %s",
-                      daemon->config->instances->outputs[i].name, err.texts[0]);
-    }
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
+        if (daemon->outputs[i].consumer != NULL && !daemon->outputs[i].is_retired)
+            attach(&daemon->outputs[i], attachment, 0);
 }
 
 static void replace_current(struct daemon *daemon, struct attachment *take_attachment)
@@ -220,7 +239,7 @@ static void try_attach(struct daemon *daemon)
     attach_all(daemon, attachment);
     set_plane(daemon, PLANE_RUNNING);
     if (!daemon->ran_once)
-        log_inputs(daemon->config->instances, "Input started: %s");
+        log_inputs(daemon->setup->instances, "Input started: %s");
     daemon->ran_once = true;
     log_info("Data plane running: pid %d", (int)daemon->process.pid);
 }
@@ -234,7 +253,7 @@ static void stop_hekad(struct daemon *daemon)
     log_info("Shutdown initiated.");
     set_state(daemon, HEKAD_DRAINING);
     if (daemon->process.pid != 0) {
-        log_inputs(daemon->config->instances, "Stop message sent to input '%s'");
+        log_inputs(daemon->setup->instances, "Stop message sent to input '%s'");
         dataplane_process_signal(&daemon->process, SIGTERM);
         set_plane(daemon, PLANE_STOPPING);
     }
@@ -279,8 +298,8 @@ static void handle_end_of_plane(struct daemon *daemon)
 /* True when some output has as many unread segments as it can keep. */
 static bool has_unread_segments(struct daemon *daemon)
 {
-    for (unsigned i = 0; i < daemon->consumer_count; i++)
-        if (!consumer_has_room(daemon->consumers[i]))
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
+        if (daemon->outputs[i].consumer != NULL && !consumer_has_room(daemon->outputs[i].consumer))
             return true;
     return false;
 }
@@ -334,17 +353,20 @@ static void supervise(struct daemon *daemon)
 
 static bool is_drained(struct daemon *daemon)
 {
-    for (unsigned i = 0; i < daemon->consumer_count; i++)
-        if (!consumer_is_drained(daemon->consumers[i]))
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
+        if (daemon->outputs[i].consumer != NULL &&
+            !consumer_is_drained(daemon->outputs[i].consumer))
             return false;
     return true;
 }
 
 static void log_undelivered(struct daemon *daemon)
 {
-    for (unsigned i = 0; i < daemon->consumer_count; i++) {
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++) {
         struct consumer_status status;
-        consumer_status(daemon->consumers[i], &status);
+        if (daemon->outputs[i].consumer == NULL)
+            continue;
+        consumer_status(daemon->outputs[i].consumer, &status);
         unsigned long long left = status.in_flight + status.held;
         if (left > 0)
             log_error("Output '%s': %llu messages are not delivered; they stay in %s", status.name,
@@ -355,15 +377,17 @@ static void log_undelivered(struct daemon *daemon)
 static void end_outputs(struct daemon *daemon)
 {
     log_undelivered(daemon);
-    for (unsigned i = 0; i < daemon->consumer_count; i++)
-        consumer_stop(daemon->consumers[i]);
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
+        if (daemon->outputs[i].consumer != NULL)
+            consumer_stop(daemon->outputs[i].consumer);
     set_state(daemon, HEKAD_ENDING);
 }
 
 static bool have_ended(const struct daemon *daemon)
 {
-    for (unsigned i = 0; i < daemon->consumer_count; i++)
-        if (!consumer_has_ended(daemon->consumers[i]))
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
+        if (daemon->outputs[i].consumer != NULL &&
+            !consumer_has_ended(daemon->outputs[i].consumer))
             return false;
     return true;
 }
@@ -380,13 +404,237 @@ static void progress(struct daemon *daemon)
         set_state(daemon, HEKAD_DONE);
 }
 
-/* ---- signals and commands ---- */
+/* ---- reload ---- */
 
-static void reload(struct daemon *daemon)
+static void free_output(struct daemon_output *output)
+{
+    consumer_free(output->consumer);
+    setup_put(output->setup);
+    *output = (struct daemon_output){0};
+}
+
+/* Outputs that no plan has any more end when they have delivered what was theirs. */
+static void end_retired(struct daemon *daemon)
+{
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++) {
+        struct daemon_output *output = &daemon->outputs[i];
+        if (output->consumer == NULL || !output->is_retired)
+            continue;
+        if (consumer_is_drained(output->consumer))
+            consumer_stop(output->consumer);
+        if (consumer_is_drained(output->consumer) && consumer_has_ended(output->consumer)) {
+            log_info("Output stopped: %s", output->instance->name);
+            free_output(output);
+        }
+    }
+}
+
+static const struct conf_node *encoder_node(const struct setup *setup,
+                                            const struct output_instance *output)
+{
+    const struct config_section *section =
+        output->encoder != NULL ? hekad_config_find(setup->config, output->encoder->name) : NULL;
+    return section != NULL ? section->node : NULL;
+}
+
+static bool is_unchanged(const struct daemon_output *running, const struct setup *setup,
+                         const struct output_instance *output)
+{
+    const struct hekad_globals *now = &running->setup->config->globals;
+    const struct hekad_globals *next = &setup->config->globals;
+    return strcmp(running->instance->name, output->name) == 0 &&
+           conf_equal(running->instance->section->node, output->section->node) &&
+           conf_equal(encoder_node(running->setup, running->instance),
+                      encoder_node(setup, output)) &&
+           now->max_message_size == next->max_message_size && now->log_flags == next->log_flags &&
+           strcmp(now->base_dir, next->base_dir) == 0;
+}
+
+struct keep_context {
+    const struct daemon *daemon;
+    const struct setup *next;
+};
+
+static int keep_running(void *arg, const struct output_instance *output)
+{
+    const struct keep_context *context = arg;
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++) {
+        const struct daemon_output *running = &context->daemon->outputs[i];
+        if (running->consumer != NULL && !running->is_retired &&
+            is_unchanged(running, context->next, output))
+            return (int)i;
+    }
+    return -1;
+}
+
+/* What a reload cannot change. */
+static int check_unchangeable(const struct daemon *daemon, const struct setup *next,
+                              struct err *err)
+{
+    const struct setup *now = daemon->setup;
+    if (strcmp(now->run_dir, next->run_dir) != 0)
+        return err_add(err, "run_dir: a reload cannot change it; restart hekad");
+    if ((now->core_map == NULL) != (next->core_map == NULL))
+        return err_add(err, "[dataplane]: a reload cannot add or remove it; restart hekad");
+    return 0;
+}
+
+static int choose_slots(struct daemon *daemon, struct setup *next, struct err *err)
+{
+    struct keep_context context = {daemon, next};
+    struct slots taken = {0};
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
+        if (daemon->outputs[i].consumer != NULL)
+            slots_take(&taken, i);
+    return slots_assign(next->instances, taken, keep_running, &context, err);
+}
+
+static int start_output(struct daemon *daemon, struct setup *setup,
+                        const struct output_instance *instance, struct err *err)
+{
+    struct daemon_output *output = &daemon->outputs[instance->slot];
+    output->consumer = consumer_new(instance, instance->slot, &setup->config->globals, err);
+    if (output->consumer == NULL)
+        return -1;
+    output->instance = instance;
+    output->setup = setup_get(setup);
+    if (consumer_start(output->consumer) != 0)
+        return err_add(err, "'%s': no thread", instance->name);
+    log_info("Output started: %s", instance->name);
+    return 0;
+}
+
+/* Starts those outputs that do not run yet. */
+static int start_outputs(struct daemon *daemon, struct setup *setup, struct err *err)
+{
+    for (unsigned i = 0; i < setup->instances->output_count; i++) {
+        const struct output_instance *instance = &setup->instances->outputs[i];
+        if (daemon->outputs[instance->slot].consumer == NULL &&
+            start_output(daemon, setup, instance, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Gives up outputs that were started for a plan that is not taken. */
+static void stop_outputs_of(struct daemon *daemon, const struct setup *setup)
+{
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
+        if (daemon->outputs[i].consumer != NULL && daemon->outputs[i].setup == setup)
+            free_output(&daemon->outputs[i]);
+}
+
+static int ask_dataplane(struct daemon *daemon, struct err *err)
+{
+    char path[640];
+    snprintf(path, sizeof(path), "%s/dataplane.sock", daemon->run_dir.path);
+    json_t *reply = admin_ask(path, "reload", false, err);
+    if (reply == NULL)
+        return -1;
+    size_t index;
+    json_t *text;
+    int rc = json_is_true(json_object_get(reply, "ok")) ? 0 : -1;
+    json_array_foreach(json_object_get(reply, "errors"), index, text)
+        err_add(err, "%s", json_string_value(text));
+    json_decref(reply);
+    return rc;
+}
+
+/* The data plane reads the new plan; when it does not take it, the old one is put back. */
+static int change_plan(struct daemon *daemon, struct setup *next, struct err *err)
+{
+    unsigned generation = daemon->generation + 1;
+    if (plan_writer_write(next->instances, generation, daemon->plan_path, err) != 0)
+        return -1;
+    if (daemon->plane == PLANE_RUNNING && ask_dataplane(daemon, err) != 0) {
+        plan_writer_write(daemon->setup->instances, daemon->generation, daemon->plan_path, err);
+        return -1;
+    }
+    daemon->generation = generation;
+    return 0;
+}
+
+static bool has_output(const struct setup *setup, unsigned slot)
+{
+    for (unsigned i = 0; i < setup->instances->output_count; i++)
+        if (setup->instances->outputs[i].slot == slot)
+            return true;
+    return false;
+}
+
+/* New outputs read from where the producers changed over; those that are gone to there. */
+static void change_outputs(struct daemon *daemon, struct setup *next)
+{
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++) {
+        struct daemon_output *output = &daemon->outputs[i];
+        if (output->consumer == NULL || output->is_retired)
+            continue;
+        if (!has_output(next, i)) {
+            output->is_retired = true;
+            consumer_retire(output->consumer);
+        } else if (output->setup == next && daemon->plane == PLANE_RUNNING) {
+            attach(output, daemon->current, daemon->generation);
+        } else {
+            consumer_reload(output->consumer);
+        }
+    }
+    setup_put(daemon->setup);
+    daemon->setup = next;
+}
+
+static int load_and_change(struct daemon *daemon, struct err *err)
+{
+    static struct err notes;
+    struct setup *next = NULL;
+    notes.count = 0;
+    if (daemon->state != HEKAD_RUNNING ||
+        (daemon->plane != PLANE_NONE && daemon->plane != PLANE_RUNNING))
+        return err_add(err, "the data plane is %s; try again when it runs", plane_name(daemon));
+    if (setup_load(daemon->config->config_path, daemon->config->run_dir, &next, err, &notes) != 0)
+        return -1;
+    if (check_unchangeable(daemon, next, err) != 0 || choose_slots(daemon, next, err) != 0 ||
+        start_outputs(daemon, next, err) != 0 ||
+        (daemon->plane == PLANE_RUNNING && change_plan(daemon, next, err) != 0)) {
+        stop_outputs_of(daemon, next);
+        setup_put(next);
+        return -1;
+    }
+    change_outputs(daemon, next);
+    return 0;
+}
+
+/* A configuration that is not good changes nothing. */
+static int reload(struct daemon *daemon, struct err *err)
 {
     log_info("Reload initiated.");
-    for (unsigned i = 0; i < daemon->consumer_count; i++)
-        consumer_reload(daemon->consumers[i]);
+    if (daemon->config->config_path == NULL) {
+        for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
+            if (daemon->outputs[i].consumer != NULL)
+                consumer_reload(daemon->outputs[i].consumer);
+        return 0;
+    }
+    if (load_and_change(daemon, err) != 0) {
+        for (unsigned i = 0; i < err->count && i < ERR_LIST_MAX; i++)
+            log_error("%s", err->texts[i]);
+        log_error("Reload failed: the configuration in force stays");
+        return -1;
+    }
+    log_info("Reload complete: generation %u", daemon->generation);
+    return 0;
+}
+
+/* ---- signals and commands ---- */
+
+static json_t *reload_reply(struct daemon *daemon)
+{
+    static struct err err;
+    err.count = 0;
+    json_t *errors = json_array();
+    int rc = reload(daemon, &err);
+    for (unsigned i = 0; i < err.count && i < ERR_LIST_MAX; i++)
+        json_array_append_new(errors, json_string(err.texts[i]));
+    return json_pack("{s:b, s:i, s:o}", "ok", rc == 0, "generation", (int)daemon->generation,
+                     "errors", errors);
 }
 
 static json_t *do_command(void *arg, const char *command)
@@ -394,12 +642,11 @@ static json_t *do_command(void *arg, const char *command)
     struct daemon *daemon = arg;
     if (strcmp(command, "status") == 0)
         return make_status(daemon);
-    if (strcmp(command, "stop") == 0)
-        stop_hekad(daemon);
-    else if (strcmp(command, "reload") == 0)
-        reload(daemon);
-    else
+    if (strcmp(command, "reload") == 0)
+        return reload_reply(daemon);
+    if (strcmp(command, "stop") != 0)
         return NULL;
+    stop_hekad(daemon);
     return json_pack("{s:b}", "ok", 1);
 }
 
@@ -413,7 +660,7 @@ static void read_signals(struct daemon *daemon)
             stop_hekad(daemon);
             break;
         case SIGHUP:
-            reload(daemon);
+            json_decref(reload_reply(daemon));
             break;
         case SIGUSR1:
             print_status(daemon);
@@ -445,33 +692,14 @@ static int open_signals(struct daemon *daemon, struct err *err)
 
 /* ---- start ---- */
 
-static int start_outputs(struct daemon *daemon, struct err *err)
-{
-    const struct instances *instances = daemon->config->instances;
-    for (unsigned i = 0; i < instances->output_count; i++) {
-        struct consumer *consumer =
-            consumer_new(&instances->outputs[i], i, &daemon->config->config->globals, err);
-        if (consumer != NULL)
-            daemon->consumers[daemon->consumer_count++] = consumer;
-    }
-    if (daemon->consumer_count < instances->output_count)
-        return -1;
-    for (unsigned i = 0; i < daemon->consumer_count; i++) {
-        if (consumer_start(daemon->consumers[i]) != 0)
-            return err_add(err, "'%s': no thread", instances->outputs[i].name);
-        log_info("Output started: %s", instances->outputs[i].name);
-    }
-    return 0;
-}
-
 /* What an earlier run left is read first; a data plane that still runs by the same plan is kept,
  * one with another plan is stopped and replaced. */
 static int take_leftover(struct daemon *daemon, struct err *err)
 {
     struct leftover leftover = {0};
     bool is_alive = run_dir_has_dataplane(&daemon->run_dir);
-    leftover_find(daemon->run_dir.path, daemon->plan_path, daemon->config->instances, GENERATION,
-                  &leftover);
+    leftover_find(daemon->run_dir.path, daemon->plan_path, daemon->setup->instances,
+                  daemon->generation, &leftover);
     if (leftover.attachment == NULL) {
         if (is_alive)
             err_add(err, "%s: a data plane that this version cannot read holds the run directory",
@@ -500,20 +728,21 @@ static int take_leftover(struct daemon *daemon, struct err *err)
 
 static int prepare(struct daemon *daemon, struct err *err)
 {
-    const struct daemon_config *config = daemon->config;
-    const struct hekad_globals *globals = &config->config->globals;
+    const struct hekad_globals *globals = &daemon->setup->config->globals;
     int rc = folder_make(globals->base_dir, BASE_DIR_MODE);
     if (rc != 0)
         return err_add(err, "base_dir %s: cannot be made: %s", globals->base_dir, strerror(-rc));
-    if (run_dir_open(&daemon->run_dir, config->run_dir, globals->pid_file, err) != 0)
+    if (run_dir_open(&daemon->run_dir, daemon->setup->run_dir, globals->pid_file, err) != 0)
         return -1;
     snprintf(daemon->plan_path, sizeof(daemon->plan_path), "%s/plan.json", daemon->run_dir.path);
     snprintf(daemon->socket_path, sizeof(daemon->socket_path), "%s/hekad.sock",
              daemon->run_dir.path);
-    daemon->command = config->dataplane;
+    daemon->command = daemon->config->dataplane;
     daemon->command.plan = daemon->plan_path;
     daemon->command.run_dir = daemon->run_dir.path;
-    if (open_signals(daemon, err) != 0)
+    if (slots_assign_from_plan(daemon->setup->instances, daemon->plan_path, &daemon->generation,
+                               err) != 0 ||
+        open_signals(daemon, err) != 0)
         return -1;
     return admin_open(&daemon->admin, daemon->socket_path, do_command, daemon, err);
 }
@@ -523,13 +752,14 @@ static int begin(struct daemon *daemon, struct err *err)
     if (prepare(daemon, err) != 0)
         return -1;
     log_info("Starting hekad...");
-    if (start_outputs(daemon, err) != 0)
+    if (start_outputs(daemon, daemon->setup, err) != 0)
         return -1;
     if (daemon->command.program == NULL)
         return 0;
     set_plane(daemon, PLANE_DEAD); /* until it is started */
     if (take_leftover(daemon, err) != 0 ||
-        plan_writer_write(daemon->config->instances, GENERATION, daemon->plan_path, err) != 0)
+        plan_writer_write(daemon->setup->instances, daemon->generation, daemon->plan_path, err) !=
+            0)
         return -1;
     if (daemon->process.pid == 0)
         start_plane(daemon, err);
@@ -559,23 +789,26 @@ static void loop(struct daemon *daemon)
         read_signals(daemon);
         admin_step(&daemon->admin, daemon->now_ns);
         supervise(daemon);
+        end_retired(daemon);
         progress(daemon);
     }
 }
 
 /* An output that does not come back is left to the end of the process: freeing would wait for
  * it. */
-static bool free_consumers(struct daemon *daemon)
+static bool free_outputs(struct daemon *daemon)
 {
-    const struct instances *instances = daemon->config->instances;
     bool all_free = true;
-    for (unsigned i = 0; i < daemon->consumer_count; i++) {
-        consumer_stop(daemon->consumers[i]);
-        if (daemon->state == HEKAD_DONE && !consumer_has_ended(daemon->consumers[i])) {
-            log_error("Output '%s' does not end; it is abandoned", instances->outputs[i].name);
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++) {
+        struct daemon_output *output = &daemon->outputs[i];
+        if (output->consumer == NULL)
+            continue;
+        consumer_stop(output->consumer);
+        if (daemon->state == HEKAD_DONE && !consumer_has_ended(output->consumer)) {
+            log_error("Output '%s' does not end; it is abandoned", output->instance->name);
             all_free = false;
         } else {
-            consumer_free(daemon->consumers[i]);
+            free_output(output);
         }
     }
     return all_free;
@@ -591,7 +824,7 @@ static void stop_plane_now(struct daemon *daemon)
 
 static bool finish(struct daemon *daemon)
 {
-    bool all_free = free_consumers(daemon);
+    bool all_free = free_outputs(daemon);
     stop_plane_now(daemon); /* only when the start failed behind it */
     attachment_put(daemon->current);
     admin_close(&daemon->admin);
@@ -610,6 +843,8 @@ struct daemon_result daemon_run(const struct daemon_config *config, struct err *
         return result;
     }
     daemon->config = config;
+    daemon->setup = config->setup;
+    daemon->generation = 1;
     daemon->signal_fd = daemon->admin.fd = daemon->process.pidfd = -1;
     daemon->started_ns = daemon->now_ns = clock_mono_ns();
     int rc = begin(daemon, err);
@@ -619,6 +854,8 @@ struct daemon_result daemon_run(const struct daemon_config *config, struct err *
     if (rc == 0)
         log_info("Shutdown complete.");
     result.exit_code = rc != 0 ? 1 : daemon->exit_code;
+    if (!result.has_threads)
+        setup_put(daemon->setup);
     free(daemon);
     return result;
 }

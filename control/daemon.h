@@ -11,15 +11,13 @@
 #ifndef CONTROL_DAEMON_H
 #define CONTROL_DAEMON_H
 
-#include "control/dataplane_process.h"
-#include "control/instances.h"
+#include "control/setup.h"
 
 struct daemon_config {
-    const struct hekad_config *config;
-    const struct instances *instances;
-    const char *run_dir;
-    struct dataplane_command
-        dataplane; /* program NULL: no data plane; plan and run_dir are set here */
+    struct setup *setup;     /* the daemon's from here on */
+    const char *config_path; /* loaded again by a reload; NULL: a reload only opens files again */
+    const char *run_dir;     /* NULL: as configured */
+    struct dataplane_command dataplane; /* program NULL: none; plan and run_dir are set here */
 };
 
 struct daemon_result {

@@ -380,8 +380,10 @@ static int add_output(struct instances *instances, const struct config_section *
     if (instances->output_count >= RECORD_CONSUMERS_MAX)
         return err_at(err, section->node->file, section->node->line,
                       "more than %d filters and outputs", RECORD_CONSUMERS_MAX);
-    struct output_instance *output = &instances->outputs[instances->output_count++];
-    *output = (struct output_instance){.name = section->name, .ops = ops, .section = section};
+    unsigned slot = instances->output_count++;
+    struct output_instance *output = &instances->outputs[slot];
+    *output = (struct output_instance){
+        .name = section->name, .ops = ops, .section = section, .slot = slot};
     output->options = calloc(1, ops->plugin.config_size + 1);
     if (output->options == NULL)
         return err_add(err, "out of memory");

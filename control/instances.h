@@ -52,6 +52,7 @@ struct output_instance {
     const struct encoder_instance *encoder; /* NULL: none */
     bool use_framing;
     bool use_buffering;
+    unsigned slot; /* the consumer's in plan and mask: its place, until slots.c assigns one */
 };
 
 struct instances {
@@ -63,7 +64,7 @@ struct instances {
     unsigned encoder_count;
     struct input_instance *inputs;
     unsigned input_count;
-    struct output_instance *outputs; /* the index is the consumer's, in plan and mask */
+    struct output_instance *outputs;
     unsigned output_count;
 };
 

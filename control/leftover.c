@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "control/plan_writer.h"
+#include "control/slots.h"
 #include "core/clock.h"
 #include "core/conf.h"
 #include "core/log.h"
@@ -62,7 +63,7 @@ static void map_consumers(struct attachment *attachment, const struct conf_node 
                           const struct instances *instances)
 {
     const struct segment *segment = &attachment->segment;
-    unsigned index = 0;
+    unsigned place = 0;
     for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
         attachment->consumer_map[i] = ATTACHMENT_NO_CONSUMER;
     if (consumers == NULL || consumers->type != CONF_ARRAY ||
@@ -71,11 +72,11 @@ static void map_consumers(struct attachment *attachment, const struct conf_node 
     for (const struct conf_node *node = consumers->first; node != NULL; node = node->next) {
         const struct conf_node *name = conf_get(node, "name");
         unsigned output = find_output(instances, name);
+        unsigned index = slots_in_plan(node, place++);
         if (output != ATTACHMENT_NO_CONSUMER)
-            attachment->consumer_map[output] = index;
+            attachment->consumer_map[instances->outputs[output].slot] = index;
         else if (name != NULL && name->type == CONF_STRING)
             log_orphans(segment, index, name->str);
-        index++;
     }
 }
 

@@ -12,6 +12,7 @@
 #include "control/daemon.h"
 #include "control/folder.h"
 #include "control/plan_writer.h"
+#include "control/setup.h"
 #include "control/status.h"
 #include "core/log.h"
 #include "core/paths.h"
@@ -24,20 +25,13 @@ struct arguments {
     bool check, json, version, help, help_config;
 };
 
-struct setup { /* what a configuration becomes */
-    struct hekad_config *config;
-    struct core_map *core_map;
-    struct instances *instances;
-    char program[PATH_SIZE], profile_dir[PATH_SIZE], run_dir[PATH_SIZE];
-};
-
 static void print_help(FILE *out)
 {
     fputs("hekad: collects, routes and aggregates messages and metrics\n\n"
           "  hekad [-config PATH] [-check]          run, or only check the configuration\n"
           "  hekad status [-json] [-run-dir DIR]    what the running hekad does, with its books\n"
           "  hekad stop [-run-dir DIR]              stop it in order, and wait\n"
-          "  hekad reload [-run-dir DIR]            make it open its files again, as SIGHUP\n\n"
+          "  hekad reload [-run-dir DIR]            change over to its configuration as it is now, as SIGHUP\n\n"
           "  -config PATH    file, or folder of *.toml; default /etc/hekad.toml\n"
           "  -check          all errors of the configuration at once; exit status 1 if any\n"
           "  -run-dir DIR    default: /run/hekaline, or $XDG_RUNTIME_DIR/hekaline without root\n"
@@ -124,76 +118,21 @@ static int ask(const struct arguments *arguments, struct err *err)
         putchar('\n');
     else if (strcmp(arguments->command, "status") == 0)
         status_print(reply, stdout);
+    json_t *ok = json_object_get(reply, "ok"), *text;
+    size_t index;
+    json_array_foreach(json_object_get(reply, "errors"), index, text)
+        err_add(err, "%s", json_string_value(text));
+    int rc = ok != NULL && !json_is_true(ok) ? -1 : 0;
     json_decref(reply);
-    return 0;
+    return rc;
 }
 
 /* ---- configuration ---- */
 
-static const char *environment(const char *name)
-{
-    return getenv(name);
-}
-
-static void set_paths(struct setup *setup)
-{
-    const struct dataplane_options *options = &setup->config->dataplane;
-    char dir[PATH_SIZE - 32] = "";
-    paths_program_dir(dir, sizeof(dir));
-    paths_run_dir(setup->run_dir, sizeof(setup->run_dir));
-    paths_profile_dir(setup->profile_dir, sizeof(setup->profile_dir));
-    snprintf(setup->program, sizeof(setup->program), "%s/heka-dataplane", dir);
-    if (options->run_dir != NULL)
-        snprintf(setup->run_dir, sizeof(setup->run_dir), "%s", options->run_dir);
-    if (options->profile_dir != NULL)
-        snprintf(setup->profile_dir, sizeof(setup->profile_dir), "%s", options->profile_dir);
-    if (options->program != NULL)
-        snprintf(setup->program, sizeof(setup->program), "%s", options->program);
-}
-
-static int load_core_map(struct setup *setup, struct err *err)
-{
-    struct core_map_machine machine;
-    if (setup->config->dataplane_node == NULL || setup->config->core_map_path[0] == '\0')
-        return 0;
-    core_map_machine_read(&machine);
-    return core_map_load(setup->config->core_map_path, setup->profile_dir, &machine,
-                         &setup->core_map, err);
-}
-
-static int load(const char *path, struct setup *setup, struct err *err, struct err *notes)
-{
-    int rc = hekad_config_load(path, environment, &setup->config, err, notes);
-    if (setup->config == NULL)
-        return -1;
-    set_paths(setup);
-    rc |= load_core_map(setup, err);
-    return instances_build(setup->config, setup->core_map, &setup->instances, err, notes) | rc;
-}
-
-static void free_setup(struct setup *setup)
-{
-    instances_free(setup->instances);
-    core_map_free(setup->core_map);
-    hekad_config_free(setup->config);
-}
-
-static struct dataplane_command dataplane_command(const struct setup *setup)
-{
-    if (setup->config->dataplane_node == NULL)
-        return (struct dataplane_command){0};
-    return (struct dataplane_command){
-        .program = setup->program,
-        .core_map = setup->config->core_map_path,
-        .profile_dir = setup->profile_dir,
-        .user = setup->config->dataplane.user,
-    };
-}
-
 /* The data plane reads the plan as it would at start. */
 static int check_dataplane(const struct setup *setup, struct err *err)
 {
-    struct dataplane_command command = dataplane_command(setup);
+    struct dataplane_command command = setup_dataplane_command(setup);
     const char *base = getenv("TMPDIR");
     char dir[PATH_SIZE], plan[PATH_SIZE + 16];
     if (command.program == NULL)
@@ -225,41 +164,48 @@ static void log_notes(const struct err *notes)
         log_info("%s", notes->texts[i]);
 }
 
-static int check_or_run(const struct arguments *arguments, const char *path, struct err *err)
+static int check(const struct setup *setup, const char *path, const struct err *notes,
+                 struct err *err)
+{
+    if (check_start(setup, err) != 0)
+        return 1;
+    err_print(notes, stdout);
+    printf("%s: OK\n", path);
+    return 0;
+}
+
+/* Takes the setup. */
+static int run(const struct arguments *arguments, struct setup *take_setup, struct err *err)
+{
+    log_set_flags((unsigned)take_setup->config->globals.log_flags);
+    struct daemon_result result = daemon_run(
+        &(struct daemon_config){
+            .setup = take_setup,
+            .config_path = arguments->config,
+            .run_dir = arguments->run_dir,
+            .dataplane = setup_dataplane_command(take_setup),
+        },
+        err);
+    if (!result.has_threads)
+        return result.exit_code;
+    err_print(err, stderr);
+    fflush(NULL);
+    _exit(result.exit_code);
+}
+
+static int check_or_run(const struct arguments *arguments, struct err *err)
 {
     static struct err notes;
-    struct setup setup = {0};
-    struct daemon_result result = {.exit_code = 1};
-    int rc = load(path, &setup, err, &notes);
-    if (arguments->run_dir != NULL)
-        snprintf(setup.run_dir, sizeof(setup.run_dir), "%s", arguments->run_dir);
-    if (rc != 0)
-        err_add(err, "%u errors loading plugins", err->count);
-    if (rc == 0 && arguments->check)
-        rc = check_start(&setup, err);
-    if (rc == 0 && arguments->check) {
-        err_print(&notes, stdout);
-        printf("%s: OK\n", path);
-        result.exit_code = 0;
-    } else if (rc == 0) {
-        log_set_flags((unsigned)setup.config->globals.log_flags);
+    struct setup *setup = NULL;
+    if (setup_load(arguments->config, arguments->run_dir, &setup, err, &notes) != 0)
+        return 1;
+    if (!arguments->check) {
         log_notes(&notes);
-        result = daemon_run(
-            &(struct daemon_config){
-                .config = setup.config,
-                .instances = setup.instances,
-                .run_dir = setup.run_dir,
-                .dataplane = dataplane_command(&setup),
-            },
-            err);
+        return run(arguments, setup, err);
     }
-    if (result.has_threads) {
-        err_print(err, stderr);
-        fflush(NULL);
-        _exit(result.exit_code);
-    }
-    free_setup(&setup);
-    return result.exit_code;
+    int exit_code = check(setup, arguments->config, &notes, err);
+    setup_put(setup);
+    return exit_code;
 }
 
 int main(int argc, char **argv)
@@ -278,7 +224,7 @@ int main(int argc, char **argv)
     else if (arguments.command != NULL)
         exit_code = ask(&arguments, &err) != 0;
     else
-        exit_code = check_or_run(&arguments, arguments.config, &err);
+        exit_code = check_or_run(&arguments, &err);
     err_print(&err, stderr);
     return exit_code;
 }

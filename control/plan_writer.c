@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PLAN_MODE = 0640, PLAN_INDENT = 2 };
+enum { PLAN_MODE = 0644, PLAN_INDENT = 2 };
 
 /* A member that could not be made must not be missing silently: then all of it is not made. */
 static json_t *with_member(json_t *take_object, const char *key, json_t *take_value)
@@ -95,8 +95,8 @@ static json_t *text_listener(const struct input_instance *input)
 static json_t *consumer(const struct output_instance *output)
 {
     const char *signer = output->common.message_signer;
-    json_t *object = json_pack("{s:s, s:s}", "name", output->name, "message_matcher",
-                               output->common.message_matcher);
+    json_t *object = json_pack("{s:s, s:s, s:i}", "name", output->name, "message_matcher",
+                               output->common.message_matcher, "slot", (int)output->slot);
     if (signer != NULL && signer[0] != '\0')
         object = with_member(object, "message_signer", json_string(signer));
     return object;

@@ -19,6 +19,7 @@ struct lane_source {
     uint64_t base;                         /* matched that earlier readers have released */
     uint64_t base_lane_full;
     uint64_t read, lost;
+    uint64_t retired_at; /* nothing for us is behind this position; UINT64_MAX: not retired */
 };
 
 struct reader {
@@ -61,12 +62,12 @@ static uint64_t find_base(const struct lane_source *source)
 }
 
 static int open_lane(struct lane_source *source, const struct segment *segment, unsigned lane,
-                     unsigned consumer)
+                     unsigned consumer, unsigned generation)
 {
-    int rc = lane_reader_init(&source->lane, segment->lanes[lane],
-                              segment_cursor(segment, lane, consumer), consumer);
+    int rc = segment_reader_init(segment, lane, consumer, generation, &source->lane);
     if (rc != 0)
         return rc;
+    source->retired_at = UINT64_MAX;
     source->counts = segment_consumer(segment, lane, consumer);
     source->base = find_base(source);
     if (source->lane.position != 0)
@@ -75,7 +76,8 @@ static int open_lane(struct lane_source *source, const struct segment *segment, 
     return 0;
 }
 
-struct reader *reader_open(struct attachment *attachment, unsigned consumer, struct err *err)
+struct reader *reader_open(struct attachment *attachment, unsigned consumer, unsigned generation,
+                           struct err *err)
 {
     const struct segment *segment = &attachment->segment;
     unsigned lane_count = segment->header->lane_count;
@@ -90,7 +92,7 @@ struct reader *reader_open(struct attachment *attachment, unsigned consumer, str
     reader->attachment = attachment_get(attachment);
     reader->lane_count = lane_count;
     for (unsigned i = 0; i < lane_count; i++) {
-        if (open_lane(&reader->lanes[i], segment, i, index) != 0) {
+        if (open_lane(&reader->lanes[i], segment, i, index, generation) != 0) {
             err_add(err, "lane %u: header or cursor of consumer %u makes no sense", i, index);
             reader_close(reader);
             return NULL;
@@ -177,14 +179,28 @@ void reader_release_all(struct reader *reader)
 
 bool reader_is_finished(const struct reader *reader)
 {
-    if (!attachment_is_final(reader->attachment) || reader->out != NULL)
+    bool is_final = attachment_is_final(reader->attachment);
+    if (reader->out != NULL)
         return false;
     for (unsigned i = 0; i < reader->lane_count; i++) {
-        const struct lane_reader *lane = &reader->lanes[i].lane;
-        if (atomic_load_explicit(&lane->header->head, memory_order_acquire) != lane->position)
+        const struct lane_source *source = &reader->lanes[i];
+        uint64_t end = source->retired_at;
+        if (is_final)
+            end = atomic_load_explicit(&source->lane.header->head, memory_order_acquire);
+        if (source->lane.position < end)
             return false;
     }
-    return true;
+    return is_final || (reader->lane_count > 0 && reader->lanes[0].retired_at != UINT64_MAX);
+}
+
+void reader_retire(struct reader *reader)
+{
+    for (unsigned i = 0; i < reader->lane_count; i++) {
+        struct lane_source *source = &reader->lanes[i];
+        if (source->retired_at == UINT64_MAX)
+            source->retired_at =
+                atomic_load_explicit(&source->lane.header->head, memory_order_acquire);
+    }
 }
 
 /* The producer may commit between the two looks: what was read and what is ahead is right when it

@@ -28,9 +28,12 @@ struct reader_balance { /* messages, since this reader was opened */
     uint64_t lane_full; /* that the data plane dropped because of this consumer */
 };
 
-/* Opens at the consumer's cursors. Takes a reference of its own. Consumers that the segment does
- * not know get a reader that is at its end. NULL after adding to `err`. */
-struct reader *reader_open(struct attachment *attachment, unsigned consumer, struct err *err);
+/* Opens at the consumer's cursors, or where it was admitted when it has not read yet. `generation`:
+ * the one that admitted it (0: any), which tells it from the slot's former consumer. Takes a
+ * reference of its own. Consumers that the segment does not know get a reader that is at its end.
+ * NULL after adding to `err`. */
+struct reader *reader_open(struct attachment *attachment, unsigned consumer, unsigned generation,
+                           struct err *err);
 void reader_close(struct reader *reader); /* NULL is fine */
 
 /* Takes up to count_max records, and no more when they exceed bytes_max together, from one lane;
@@ -43,7 +46,10 @@ unsigned reader_next(struct reader *reader, struct reader_item *items, unsigned 
 void reader_release(struct reader *reader, uint64_t end);
 void reader_release_all(struct reader *reader);
 
-/* True when the data plane is gone and everything is read. */
+/* No plan has the consumer any more: the reader is finished when it has read what is there now. */
+void reader_retire(struct reader *reader);
+
+/* True when the data plane is gone, or the reader retired, and everything is read. */
 bool reader_is_finished(const struct reader *reader);
 
 /* Bounded walk over what is ahead. Under load it looks again a few times until both sides agree. */

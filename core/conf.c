@@ -140,3 +140,43 @@ int conf_file_read(const char *path, struct buffer *text, struct err *err)
     close(fd);
     return rc;
 }
+
+static bool has_same_key(const struct conf_node *a, const struct conf_node *b)
+{
+    return a->key == NULL || b->key == NULL ? a->key == b->key : strcmp(a->key, b->key) == 0;
+}
+
+static bool has_same_children(const struct conf_node *a, const struct conf_node *b)
+{
+    const struct conf_node *in_b = b->first;
+    if (a->count != b->count)
+        return false;
+    for (const struct conf_node *in_a = a->first; in_a != NULL; in_a = in_a->next) {
+        if (!has_same_key(in_a, in_b) || !conf_equal(in_a, in_b))
+            return false;
+        in_b = in_b->next;
+    }
+    return true;
+}
+
+/* Nesting is bounded by CONF_DEPTH_MAX. */
+bool conf_equal(const struct conf_node *a, const struct conf_node *b)
+{
+    if (a == NULL || b == NULL || a->type != b->type)
+        return a == b;
+    switch (a->type) {
+    case CONF_TABLE:
+    case CONF_ARRAY:
+        return has_same_children(a, b);
+    case CONF_STRING:
+        return a->str_len == b->str_len && memcmp(a->str, b->str, a->str_len) == 0;
+    case CONF_INT:
+    case CONF_DATE:
+        return a->i == b->i;
+    case CONF_FLOAT:
+        return memcmp(&a->d, &b->d, sizeof(a->d)) == 0;
+    case CONF_BOOL:
+        return a->b == b->b;
+    }
+    return false;
+}

@@ -60,6 +60,8 @@ void conf_doc_free(struct conf_doc *doc);                      /* NULL is fine *
 
 /* Finds a child by key, exact case first, then without case (Heka's option matching); else NULL. */
 const struct conf_node *conf_get(const struct conf_node *table, const char *key);
+/* Same types, keys and values, in the same order; NULL only equals NULL. */
+bool conf_equal(const struct conf_node *a, const struct conf_node *b);
 const char *conf_type_name(enum conf_type type); /* "table", "array", "string", ... */
 
 /* Heka's TOML dialect (TOML 0.2 level; the facts are in docs/formats/toml.md). %ENV[NAME] is

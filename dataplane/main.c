@@ -209,6 +209,22 @@ static void catch_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Makes the plan's folder the working directory, so that a reload can read the plan also when the
+ * folders above are closed to the user that we become. Returns the plan's name in it. */
+static const char *enter_plan_dir(const char *plan, struct err *err)
+{
+    char dir[1024];
+    const char *slash = strrchr(plan, '/');
+    if (slash == NULL)
+        return plan;
+    int len = snprintf(dir, sizeof(dir), "%.*s/", (int)(slash - plan), plan);
+    if (len >= (int)sizeof(dir) || chdir(dir) != 0) {
+        err_add(err, "%s: %s", plan, len >= (int)sizeof(dir) ? "too long" : strerror(errno));
+        return NULL;
+    }
+    return slash + 1;
+}
+
 static int serve(const struct arguments *arguments, const struct core_map *map,
                  struct plan *plan, struct err *err)
 {
@@ -239,11 +255,11 @@ static int serve(const struct arguments *arguments, const struct core_map *map,
         return -1;
     catch_signals(); /* after EAL, before anybody can know that we run */
     struct command_server server = {.housekeeping = &appliance.housekeeping,
-                                    .plan_path = arguments->plan,
                                     .listen_fd = -1,
                                     .client_fd = -1};
     if (telemetry_register(&appliance.segment, err) != 0 ||
         command_open(&server, arguments->run_dir, config.group, err) != 0 ||
+        (server.plan_path = enter_plan_dir(arguments->plan, err)) == NULL ||
         (drop && privileges_drop(&user, err) != 0) || appliance_launch(&appliance, err) != 0) {
         command_close(&server);
         appliance_close(&appliance);

@@ -264,42 +264,7 @@ void plan_free(struct plan *plan)
     free(plan);
 }
 
-static bool same_node(const struct conf_node *a, const struct conf_node *b);
-
-/* Both hold the same children, in the same order: a difference in order costs a restart of the
- * accumulator, no more. */
-static bool same_children(const struct conf_node *a, const struct conf_node *b)
-{
-    if (a->count != b->count)
-        return false;
-    const struct conf_node *in_b = b->first;
-    for (const struct conf_node *in_a = a->first; in_a != NULL; in_a = in_a->next) {
-        if ((in_a->key == NULL) != (in_b->key == NULL) ||
-            (in_a->key != NULL && strcmp(in_a->key, in_b->key) != 0) || !same_node(in_a, in_b))
-            return false;
-        in_b = in_b->next;
-    }
-    return true;
-}
-
-static bool same_node(const struct conf_node *a, const struct conf_node *b)
-{
-    if (a->type != b->type)
-        return false;
-    switch (a->type) {
-    case CONF_TABLE:
-    case CONF_ARRAY: return same_children(a, b);
-    case CONF_STRING:
-        return a->str_len == b->str_len && memcmp(a->str, b->str, a->str_len) == 0;
-    case CONF_INT:
-    case CONF_DATE: return a->i == b->i;
-    case CONF_FLOAT: return memcmp(&a->d, &b->d, sizeof(a->d)) == 0;
-    case CONF_BOOL: return a->b == b->b;
-    }
-    return false;
-}
-
 bool plan_same_accumulator(const struct plan_accumulator *a, const struct plan_accumulator *b)
 {
-    return same_node(a->node, b->node);
+    return conf_equal(a->node, b->node);
 }

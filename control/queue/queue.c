@@ -15,7 +15,7 @@ enum {
     UNACKNOWLEDGED_MAX = 1 << 20,
     NEARLY_FULL_PERCENT = 90
 };
-#define FILE_SIZE_DEFAULT (UINT64_C(512) << 20)
+#define FILE_SIZE_DEFAULT                  (UINT64_C(512) << 20)
 
 #define QUEUE_COUNTER_NAME(id, name, help) {name, help},
 const struct queue_counter_name queue_counter_names[QUEUE_COUNTER_COUNT] = {
@@ -97,8 +97,8 @@ static struct queue *allocate(const struct queue_options *options)
 
 static bool has_memory(const struct queue *queue)
 {
-    return queue != NULL && queue->writer.buffer != NULL &&
-           queue->reader.scanner.buffer != NULL && queue->reader.ends != NULL;
+    return queue != NULL && queue->writer.buffer != NULL && queue->reader.scanner.buffer != NULL &&
+           queue->reader.ends != NULL;
 }
 
 static void free_queue(struct queue *queue)
@@ -183,8 +183,7 @@ void queue_stats(struct queue *queue, struct queue_stats *stats)
     *stats = (struct queue_stats){
         .bytes_max = queue->options.max_buffer_size,
         .pending = queue_pending(queue),
-        .unacknowledged =
-            atomic_load_explicit(&queue->unacknowledged, memory_order_relaxed),
+        .unacknowledged = atomic_load_explicit(&queue->unacknowledged, memory_order_relaxed),
     };
     for (unsigned i = 0; i < QUEUE_COUNTER_COUNT; i++)
         stats->counters[i] = atomic_load_explicit(&queue->counters[i], memory_order_relaxed);

@@ -2,16 +2,17 @@
  *
  * queue.h - disk queue in front of an output (use_buffering), in Heka's format.
  *
- * Place:   control/consumer.c appends what it reads from the lanes, syncs, and only then releases the
- *          lanes; it reads the queue, delivers, and acknowledges. Bytes: docs/formats/queue.md.
+ * Place:   control/consumer.c appends what it reads from the lanes, syncs, and only then releases
+ *          the lanes; it reads the queue, delivers, and acknowledges. Bytes: docs/formats/queue.md.
  *          hekad -> output_queue/NAME/ID.log, checkpoint.txt.
- * Threads: queue_open, queue_close [owner, alone]. [appender] and [reader] may be two threads, or one:
- *          the calls of each are marked. queue_stats and queue_is_* [any].
+ * Threads: queue_open, queue_close [owner, alone]. [appender] and [reader] may be two threads, or
+ *          one: the calls of each are marked. queue_stats and queue_is_* [any].
  * Memory:  two buffers of buffer_bytes, positions of unacknowledged records, 16 bytes a file.
- * Failure: nothing that queue_sync() has confirmed is lost by a crash, a full disk or a write error:
- *          it is read again until it is acknowledged, in order. After a crash the records behind the
- *          last checkpoint come again, and so do unconfirmed ones that reached the disk, which the
- *          lanes give once more as well. What is no record is skipped and counted in bytes.
+ * Failure: nothing that queue_sync() has confirmed is lost by a crash, a full disk or a write
+ *          error: it is read again until it is acknowledged, in order. After a crash the records
+ *          behind the last checkpoint come again, and so do unconfirmed ones that reached the disk,
+ *          which the lanes give once more as well. What is no record is skipped and counted in
+ *          bytes.
  * Bounds:  QUEUE_FILES_MAX files; a record of FRAME_OVERHEAD_MAX + message_size_max bytes.
  * Source:  Heka 0.11 queue buffer. Differences: docs/formats/queue.md.
  */
@@ -26,10 +27,10 @@ struct queue;
 
 enum queue_full_action { QUEUE_SHUTDOWN, QUEUE_DROP, QUEUE_BLOCK };
 
-struct queue_options {            /* 0 or NULL is the default */
-    size_t message_size_max;      /* [hekad] max_message_size; MSG_SIZE_DEFAULT_MAX */
-    uint64_t max_file_size;       /* 512 MiB; at least the largest record */
-    uint64_t max_buffer_size;     /* of all files together; unlimited */
+struct queue_options {        /* 0 or NULL is the default */
+    size_t message_size_max;  /* [hekad] max_message_size; MSG_SIZE_DEFAULT_MAX */
+    uint64_t max_file_size;   /* 512 MiB; at least the largest record */
+    uint64_t max_buffer_size; /* of all files together; unlimited */
     enum queue_full_action full_action;
     unsigned cursor_update_count; /* checkpoint at every n-th acknowledgement; 1 */
     size_t buffer_bytes;          /* 1 MiB; raised to hold the largest record */
@@ -78,13 +79,14 @@ extern const struct queue_counter_name queue_counter_names[QUEUE_COUNTER_COUNT];
 
 /* Makes the folder if it is not there, takes its lock, finds the place to go on from, and cuts an
  * incomplete record at the end of the newest file. Reads at most the file of the checkpoint and the
- * newest one. Bad bytes in the folder are no error: `notes` (may be NULL) gets a text for each thing
- * that was found and what was done about it. NULL after adding to `err`. */
+ * newest one. Bad bytes in the folder are no error: `notes` (may be NULL) gets a text for each
+ * thing that was found and what was done about it. NULL after adding to `err`. */
 struct queue *queue_open(const char *dir, const struct queue_options *options, struct err *err,
                          struct err *notes);
 
-/* Syncs, writes the checkpoint, frees. 0, or negative when that could not be done: pending records are
- * lost then (the host has not released them), and acknowledged ones come again. NULL is fine. */
+/* Syncs, writes the checkpoint, frees. 0, or negative when that could not be done: pending records
+ * are lost then (the host has not released them), and acknowledged ones come again. NULL is fine.
+ * */
 int queue_close(struct queue *queue);
 
 /* ---- [appender] ---- */
@@ -97,14 +99,14 @@ struct queue_message {
 /* Takes messages from the front into memory. Returns how many. When fewer than `count`, *why is
  *   0                  queue_sync() first, then the others: the buffer or the file is full
  *   QUEUE_E_TOO_LARGE  the first that was not taken: end it under a name, then the others
- *   QUEUE_E_SHUTDOWN   and QUEUE_E_DROP, QUEUE_E_BLOCK: no room for the first that was not taken. For
- *                      QUEUE_E_DROP end it, call queue_count_dropped(), then the others.
+ *   QUEUE_E_SHUTDOWN   and QUEUE_E_DROP, QUEUE_E_BLOCK: no room for the first that was not taken.
+ *                      For QUEUE_E_DROP end it, call queue_count_dropped(), then the others.
  * No call to the system except for closing a file. */
 unsigned queue_append(struct queue *queue, const struct queue_message *messages, unsigned count,
                       int *why);
 
-/* Makes all that was taken durable and readable. 0: the lanes may be released up to there. Else all of
- * it is still pending and nothing of it readable; call again later, or, for QUEUE_E_DROP,
+/* Makes all that was taken durable and readable. 0: the lanes may be released up to there. Else all
+ * of it is still pending and nothing of it readable; call again later, or, for QUEUE_E_DROP,
  * queue_discard(). Blocks in write and fsync. */
 int queue_sync(struct queue *queue);
 
@@ -125,13 +127,13 @@ struct queue_record {
 };
 
 /* The next durable records, at most count_max; earlier ones need not be acknowledged. 0: there are
- * none now, or as many as unacknowledged_max are. Negative errno: the file cannot be read; try again
- * later. */
+ * none now, or as many as unacknowledged_max are. Negative errno: the file cannot be read; try
+ * again later. */
 int queue_read(struct queue *queue, struct queue_record *records, unsigned count_max);
 
-/* The `count` oldest records that were read are delivered, or ended under a name. Writes the checkpoint
- * when it is time and deletes files that are done with. Negative: the checkpoint could not be written;
- * the records are acknowledged nevertheless, and the next call tries again. */
+/* The `count` oldest records that were read are delivered, or ended under a name. Writes the
+ * checkpoint when it is time and deletes files that are done with. Negative: the checkpoint could
+ * not be written; the records are acknowledged nevertheless, and the next call tries again. */
 int queue_acknowledge(struct queue *queue, unsigned count);
 
 /* Writes the checkpoint when the cursor is ahead of it. 0 or negative errno. */

@@ -2,9 +2,10 @@
  *
  * queue_append.c - the writing end: frames in memory, then file, fsync, and only then to be read.
  *
- * A failed sync changes nothing for the caller: the frames stay in memory and are written again, at the
- * same place of the same file when only the disk was full, else into a new file. The kernel may have
- * forgotten what a failed fsync was to write, so nothing is believed that was not written after it.
+ * A failed sync changes nothing for the caller: the frames stay in memory and are written again, at
+ * the same place of the same file when only the disk was full, else into a new file. The kernel may
+ * have forgotten what a failed fsync was to write, so nothing is believed that was not written
+ * after it.
  */
 #include <errno.h>
 #include <string.h>
@@ -165,8 +166,7 @@ static int append_one(struct queue *queue, const struct queue_message *message, 
     *why = QUEUE_E_TOO_LARGE;
     if (message->size > queue->options.message_size_max)
         return 0;
-    size_t framed =
-        FRAME_START_AND_END + frame_header_size(message->size, NULL) + message->size;
+    size_t framed = FRAME_START_AND_END + frame_header_size(message->size, NULL) + message->size;
     if (bytes_max > 0 && framed > bytes_max)
         return 0;
     *why = admit(queue, framed, &must_sync);
@@ -231,13 +231,13 @@ static void publish(struct queue *queue)
     set_pending(queue, 0, 0);
 }
 
-/* Gives the space back that half of the records took, so that the reader can go on with the rest. */
+/* Gives the space back that half of the records took, so that the reader can go on with the rest.
+ * */
 static void leave_full_disk(struct queue *queue)
 {
     struct queue_writer *writer = &queue->writer;
     if (writer->file >= 0 && writer->has_junk)
-        writer->has_junk =
-            queue->io->truncate(queue->io->context, writer->file, writer->size) != 0;
+        writer->has_junk = queue->io->truncate(queue->io->context, writer->file, writer->size) != 0;
     seal_only_file(queue);
 }
 

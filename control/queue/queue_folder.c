@@ -188,8 +188,8 @@ void queue_folder_fini(struct queue_folder *folder)
 
 /* ---- the folder itself ---- */
 
-/* Makes one folder. Its name becomes durable when it was made now, and when it `is_ours`: an earlier
- * run may have died between making it and that. */
+/* Makes one folder. Its name becomes durable when it was made now, and when it `is_ours`: an
+ * earlier run may have died between making it and that. */
 static int make_one(const struct queue_io *io, const char *path, bool is_ours)
 {
     char parent[QUEUE_PATH_SIZE];

@@ -2,7 +2,8 @@
  *
  * queue_folder.h - what is in a queue's folder: its files, its checkpoint, and their names.
  *
- * Place:   queue_recover.c, queue_append.c, queue_read.c, queue_tool.c. Bytes: docs/formats/queue.md.
+ * Place:   queue_recover.c, queue_append.c, queue_read.c, queue_tool.c. Bytes:
+ *          docs/formats/queue.md.
  * Threads: no state of its own.
  * Failure: negative errno, or a text in *why for a checkpoint that says nothing useful.
  * Bounds:  QUEUE_FILES_MAX files.
@@ -15,8 +16,8 @@
 
 #define QUEUE_CHECKPOINT_NAME "checkpoint.txt"
 #define QUEUE_CHECKPOINT_TEMP "checkpoint.tmp"
-#define QUEUE_LOCK_NAME "lock"
-#define QUEUE_FOLDER "output_queue" /* in [hekad] base_dir */
+#define QUEUE_LOCK_NAME       "lock"
+#define QUEUE_FOLDER          "output_queue" /* in [hekad] base_dir */
 
 enum {
     QUEUE_FILES_MAX = 1 << 20,
@@ -39,21 +40,22 @@ struct queue_file {
     uint64_t size;  /* durable bytes */
 };
 
-struct queue_folder { /* zero-initialise */
+struct queue_folder {         /* zero-initialise */
     struct queue_file *files; /* by id */
     unsigned count, capacity;
     uint64_t bytes;      /* of all files together */
     unsigned left_alone; /* names that end in .log and are none of ours */
 };
 
-/* Fills `folder` from the folder at `dir`; all files are sealed. 0, -ENOMEM, -E2BIG when there are more
- * than QUEUE_FILES_MAX, or what listing said. */
+/* Fills `folder` from the folder at `dir`; all files are sealed. 0, -ENOMEM, -E2BIG when there are
+ * more than QUEUE_FILES_MAX, or what listing said. */
 int queue_folder_list(const struct queue_io *io, const char *dir, struct queue_folder *folder);
 void queue_folder_fini(struct queue_folder *folder);
 
 /* Room for one more file, so that queue_folder_add() cannot fail. 0, -ENOMEM or -E2BIG. */
 int queue_folder_reserve(struct queue_folder *folder);
-void queue_folder_add(struct queue_folder *folder, struct queue_file file); /* id above all others */
+void queue_folder_add(struct queue_folder *folder,
+                      struct queue_file file); /* id above all others */
 void queue_folder_remove(struct queue_folder *folder, unsigned index);
 /* Index of the first file whose id is at least `id`; count when there is none. */
 unsigned queue_folder_find(const struct queue_folder *folder, uint64_t id);
@@ -73,8 +75,8 @@ int queue_folder_make(const struct queue_io *io, const char *dir);
 int queue_checkpoint_parse(const char *text, size_t size, struct queue_position *position,
                            const char **why);
 
-/* 0; -ENOENT: there is none; -EINVAL: *why; other: it cannot be read. `text` takes what is in it, as
- * far as it can be printed. */
+/* 0; -ENOENT: there is none; -EINVAL: *why; other: it cannot be read. `text` takes what is in it,
+ * as far as it can be printed. */
 int queue_checkpoint_read(const struct queue_io *io, const char *dir,
                           struct queue_position *position, char text[QUEUE_CHECKPOINT_SIZE + 1],
                           const char **why);

@@ -3,8 +3,8 @@
  * queue_internal.h - what the parts of the disk queue share.
  *
  * Place:   queue.c, queue_append.c, queue_read.c, queue_recover.c only.
- * Threads: `folder`, `cursor` and what is published are under `lock`, which is never held during a call to
- *          the system; writer and reader belong to their threads.
+ * Threads: `folder`, `cursor` and what is published are under `lock`, which is never held during a
+ *          call to the system; writer and reader belong to their threads.
  */
 #ifndef CONTROL_QUEUE_QUEUE_INTERNAL_H
 #define CONTROL_QUEUE_QUEUE_INTERNAL_H
@@ -27,16 +27,18 @@ struct queue_writer { /* [appender] */
 };
 
 struct queue_reader { /* [reader] */
-    struct queue_position at; /* with no file open: the next byte to scan, perhaps of a file to come */
+    struct queue_position
+        at; /* with no file open: the next byte to scan, perhaps of a file to come */
     struct queue_scanner scanner; /* scanner.file is -1 when none is open */
     uint64_t limit;               /* durable bytes of the open file when last looked */
     bool is_sealed;
-    struct queue_position *ends; /* ring of unacknowledged_max, of the records that are unacknowledged */
+    struct queue_position
+        *ends; /* ring of unacknowledged_max, of the records that are unacknowledged */
     unsigned first, unacknowledged;
-    unsigned since_checkpoint;          /* acknowledgements */
-    bool is_checkpoint_due;             /* the cursor is ahead of the checkpoint */
-    struct queue_position furthest;     /* end of the last record that was read for the first time */
-    struct queue_position counted;      /* what was skipped up to here is in the counters */
+    unsigned since_checkpoint;      /* acknowledgements */
+    bool is_checkpoint_due;         /* the cursor is ahead of the checkpoint */
+    struct queue_position furthest; /* end of the last record that was read for the first time */
+    struct queue_position counted;  /* what was skipped up to here is in the counters */
     struct queue_position replay_until; /* records up to here may have been delivered */
 };
 
@@ -48,7 +50,7 @@ struct queue {
     size_t buffer_bytes;
     uint64_t first_new_id; /* files below are of earlier runs */
 
-    pthread_mutex_t lock; /* of the next two */
+    pthread_mutex_t lock;       /* of the next two */
     struct queue_folder folder; /* files with durable records, oldest first */
     struct queue_position cursor;
 

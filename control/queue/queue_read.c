@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * queue_read.c - the reading end: durable records in order, the cursor behind what is acknowledged, the
+ * queue_read.c - the reading end: durable records in order, the cursor behind what is acknowledged,
+ * the
  *                checkpoint behind the cursor, and files deleted when the cursor has passed them.
  *
- * A file may go before the checkpoint says so: with its file gone a checkpoint means the start of the
- * next one, which is a little earlier than it could be and loses nothing. So a full disk, on which no
- * checkpoint can be written, does not keep the files that fill it.
+ * A file may go before the checkpoint says so: with its file gone a checkpoint means the start of
+ * the next one, which is a little earlier than it could be and loses nothing. So a full disk, on
+ * which no checkpoint can be written, does not keep the files that fill it.
  */
 #include <errno.h>
 
@@ -66,8 +67,8 @@ void queue_delete_passed(struct queue *queue)
     }
 }
 
-/* Without a new checkpoint the names deleted before have to be durable first: one that came back behind
- * the checkpoint's own file being gone would be read again. */
+/* Without a new checkpoint the names deleted before have to be durable first: one that came back
+ * behind the checkpoint's own file being gone would be read again. */
 static int pass_files(struct queue *queue)
 {
     int rc = write_checkpoint(queue);
@@ -117,7 +118,8 @@ static bool go_behind(struct queue_reader *reader)
     return true;
 }
 
-/* Takes the cursor along when nothing holds it; a checkpoint that fails is counted and tried again. */
+/* Takes the cursor along when nothing holds it; a checkpoint that fails is counted and tried again.
+ * */
 static bool leave_file(struct queue *queue)
 {
     if (!go_behind(&queue->reader))
@@ -215,6 +217,10 @@ static int at_end(struct queue *queue, int status, size_t rest, bool may_leave)
         return 1;
     if (!reader->is_sealed)
         return status == QUEUE_SCAN_END ? 0 : -EIO; /* somebody cut the file that we append to */
+    if (status == QUEUE_SCAN_END && queue_scan_resync(&reader->scanner, &rest)) {
+        count_skipped(queue, QUEUE_GARBAGE_BYTES, rest, reader->scanner.offset);
+        return 1;
+    }
     if (!may_leave)
         return 0;
     count_skipped(queue, status == QUEUE_SCAN_END ? QUEUE_TORN_BYTES : QUEUE_MISSING_BYTES, rest,
@@ -233,8 +239,8 @@ static int give_up(struct queue *queue, int rc)
     return rc;
 }
 
-/* One piece of the file. 1: `record` is filled; 0: nothing now; 2: look again. With `is_first` false
- * the buffer stays as it is. */
+/* One piece of the file. 1: `record` is filled; 0: nothing now; 2: look again. With `is_first`
+ * false the buffer stays as it is. */
 static int read_piece(struct queue *queue, bool is_first, size_t *skipped,
                       struct queue_record *record)
 {
@@ -302,8 +308,8 @@ int queue_read(struct queue *queue, struct queue_record *records, unsigned count
 
 /* ---- acknowledging ---- */
 
-/* Where the cursor can be when everything that was read is acknowledged: at the start of a later file,
- * or behind this one when there is nothing more in it. */
+/* Where the cursor can be when everything that was read is acknowledged: at the start of a later
+ * file, or behind this one when there is nothing more in it. */
 static struct queue_position settle(struct queue *queue, struct queue_position end)
 {
     struct queue_reader *reader = &queue->reader;

@@ -2,9 +2,9 @@
  *
  * queue_recover.c - what a queue does about the folder it finds.
  *
- * A checkpoint is used when it can be true: it ends a record, begins a file, or its file is gone. Anything
- * else (Heka writes it in place, so half of one is possible) means the oldest file: twice is better
- * than never.
+ * A checkpoint is used when it can be true: it ends a record, begins a file, or its file is gone.
+ * Anything else (Heka writes it in place, so half of one is possible) means the oldest file: twice
+ * is better than never.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,8 +29,8 @@ static struct queue_position start_of(const struct queue_folder *folder)
 static void find_checkpoint(struct queue *queue, struct found *found, struct err *notes)
 {
     *found = (struct found){0};
-    int rc = queue_checkpoint_read(queue->io, queue->dir, &found->position, found->text,
-                                   &found->why);
+    int rc =
+        queue_checkpoint_read(queue->io, queue->dir, &found->position, found->text, &found->why);
     found->is_there = rc != -ENOENT;
     if (rc < 0 && rc != -ENOENT && found->why == NULL)
         found->why = strerror(-rc);
@@ -39,8 +39,8 @@ static void find_checkpoint(struct queue *queue, struct found *found, struct err
     found->why = queue_scan_checkpoint(&queue->reader.scanner, queue->dir, &queue->folder,
                                        found->position, &rc);
     if (rc != 0)
-        err_add(notes, "%s: cannot be read up to the checkpoint, which is believed: %s",
-                queue->dir, strerror(-rc));
+        err_add(notes, "%s: cannot be read up to the checkpoint, which is believed: %s", queue->dir,
+                strerror(-rc));
 }
 
 static void choose_cursor(struct queue *queue, const struct found *found, struct err *notes)
@@ -131,16 +131,25 @@ static void note_folder(const struct queue *queue, struct err *notes)
                 folder->left_alone);
 }
 
-/* Above the ids of all files and of the checkpoint in force, which must never be about another file
- * than the one that it was written for. */
+/* A checkpoint of no use is replaced at once, or removed when there is no room: it could become
+ * true, or seem to, by files that are made later. */
+static int replace_checkpoint(struct queue *queue)
+{
+    char path[QUEUE_PATH_SIZE];
+    if (queue_checkpoint_write(queue->io, queue->dir, queue->cursor) == 0)
+        return 0;
+    queue_folder_path(queue->dir, QUEUE_CHECKPOINT_NAME, path);
+    int rc = queue->io->unlink(queue->io->context, path);
+    return rc == 0 || rc == -ENOENT ? queue->io->sync_dir(queue->io->context, queue->dir) : rc;
+}
+
+/* Above the ids of all files and of the checkpoint, which must never be about another file than the
+ * one that it was written for. */
 static uint64_t choose_next_id(struct queue *queue, const struct found *found, struct err *notes)
 {
     const struct queue_folder *folder = &queue->folder;
     uint64_t id = folder->count > 0 ? folder->files[folder->count - 1].id + UINT64_C(1) : 0;
-    bool is_in_force = found->is_there;
-    if (found->why != NULL) /* of no use: replaced at once if that is possible */
-        is_in_force = queue_checkpoint_write(queue->io, queue->dir, queue->cursor) != 0;
-    if (is_in_force && id <= found->position.id)
+    if (found->is_there && found->why == NULL && id <= found->position.id)
         id = found->position.id + UINT64_C(1);
     if (id <= UINT32_MAX)
         return id;
@@ -165,6 +174,10 @@ int queue_recover(struct queue *queue, struct err *err, struct err *notes)
     note_folder(queue, notes);
     find_checkpoint(queue, &found, notes);
     choose_cursor(queue, &found, notes);
+    rc = found.why != NULL ? replace_checkpoint(queue) : 0;
+    if (rc != 0)
+        return err_add(err, "%s: %s ('%s'), and it cannot be replaced: %s", queue->dir, found.why,
+                       found.text, strerror(-rc));
     queue->writer.next_id = choose_next_id(queue, &found, notes);
     queue->first_new_id = queue->writer.next_id;
     queue_delete_passed(queue);

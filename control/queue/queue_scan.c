@@ -43,8 +43,8 @@ int queue_scan_next(struct queue_scanner *scanner, uint64_t limit, bool may_refi
     };
     for (;;) {
         size_t kept = scanner->end - scanner->begin;
-        enum frame_status status = frame_scan(scanner->buffer + scanner->begin, kept,
-                                              scanner->message_max, frame, size);
+        enum frame_status status =
+            frame_scan(scanner->buffer + scanner->begin, kept, scanner->message_max, frame, size);
         scanner->begin += *size;
         scanner->offset += *size;
         if (status != FRAME_MORE)
@@ -62,6 +62,22 @@ int queue_scan_next(struct queue_scanner *scanner, uint64_t limit, bool may_refi
             return QUEUE_SCAN_MISSING;
         }
     }
+}
+
+bool queue_scan_resync(struct queue_scanner *scanner, size_t *size)
+{
+    const uint8_t *at = scanner->buffer + scanner->begin;
+    size_t left = scanner->end - scanner->begin;
+    bool has_header = left >= 2 && left >= 2 + (size_t)at[1] + 1;
+    if (left < 2 || has_header)
+        return false;
+    const uint8_t *next = memchr(at + 1, FRAME_RECORD_SEPARATOR, left - 1);
+    if (next == NULL)
+        return false;
+    *size = (size_t)(next - at);
+    scanner->begin += *size;
+    scanner->offset += *size;
+    return true;
 }
 
 static void add(struct queue_scan_sum *sum, int status, size_t size, uint64_t end)
@@ -105,6 +121,8 @@ int queue_scan_range(struct queue_scanner *scanner, const char *path,
         struct msg_view view;
         size_t size;
         status = queue_scan_next(scanner, range->size, true, &frame, &size);
+        if (status == QUEUE_SCAN_END && queue_scan_resync(scanner, &size))
+            status = QUEUE_SCAN_GARBAGE;
         if (status >= 0)
             add(sum, status, size, scanner->offset);
         if (status == QUEUE_SCAN_RECORD && scanner->checks_messages &&
@@ -129,8 +147,8 @@ static const char *check_offset(struct queue_scanner *scanner, const char *dir,
 }
 
 const char *queue_scan_checkpoint(struct queue_scanner *scanner, const char *dir,
-                                  const struct queue_folder *folder,
-                                  struct queue_position position, int *rc)
+                                  const struct queue_folder *folder, struct queue_position position,
+                                  int *rc)
 {
     *rc = 0;
     if (folder->count == 0)

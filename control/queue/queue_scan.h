@@ -37,10 +37,15 @@ enum queue_scan {
 /* Starts at `offset` of an open file, with an empty buffer. */
 void queue_scan_start(struct queue_scanner *scanner, int file, uint64_t offset);
 
-/* The next piece of the file before `limit`, which may grow from call to call. One of enum queue_scan,
- * or negative errno of the read. */
+/* The next piece of the file before `limit`, which may grow from call to call. One of enum
+ * queue_scan, or negative errno of the read. */
 int queue_scan_next(struct queue_scanner *scanner, uint64_t limit, bool may_refill,
                     struct frame *frame, size_t *size);
+
+/* After QUEUE_SCAN_END, when nothing will be added to the file: a separator whose header would be
+ * longer than the file begins no record, and one behind it may. Skips up to the next separator:
+ * true, and `size` bytes were garbage. False: what is left is the incomplete record at the end. */
+bool queue_scan_resync(struct queue_scanner *scanner, size_t *size);
 
 struct queue_scan_sum {
     uint64_t records;
@@ -49,7 +54,7 @@ struct queue_scan_sum {
     uint64_t torn_bytes; /* of an incomplete record at the end */
     uint64_t missing_bytes;
     uint64_t too_large;
-    uint64_t last_end;  /* behind the last record; `from` when there is none */
+    uint64_t last_end;       /* behind the last record; `from` when there is none */
     uint64_t last_too_large; /* behind the last of those; 0 when there is none */
 };
 
@@ -59,15 +64,16 @@ struct queue_range {
     uint64_t size; /* of the file: a record may end behind `stop` */
 };
 
-/* Scans the file at `path` with the scanner's buffer. 0 or negative errno; what was found before is in
- * *sum. */
+/* Scans the file at `path` with the scanner's buffer. 0 or negative errno; what was found before is
+ * in *sum. */
 int queue_scan_range(struct queue_scanner *scanner, const char *path,
                      const struct queue_range *range, struct queue_scan_sum *sum);
 
-/* NULL when the checkpoint can be true: it ends a record, begins a file, or its file is gone. Else what is
- * wrong. Scans its file up to it; when that fails *rc is negative and the checkpoint is believed. */
+/* NULL when the checkpoint can be true: it ends a record, begins a file, or its file is gone. Else
+ * what is wrong. Scans its file up to it; when that fails *rc is negative and the checkpoint is
+ * believed. */
 const char *queue_scan_checkpoint(struct queue_scanner *scanner, const char *dir,
-                                  const struct queue_folder *folder,
-                                  struct queue_position position, int *rc);
+                                  const struct queue_folder *folder, struct queue_position position,
+                                  int *rc);
 
 #endif

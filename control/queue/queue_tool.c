@@ -82,11 +82,11 @@ static void check_checkpoint(struct view *view)
 {
     int rc = 0;
     if (view->has_checkpoint && view->why == NULL)
-        view->why = queue_scan_checkpoint(&view->scanner, view->dir, &view->folder, view->cursor,
-                                          &rc);
+        view->why =
+            queue_scan_checkpoint(&view->scanner, view->dir, &view->folder, view->cursor, &rc);
     if (!view->has_checkpoint || view->why != NULL)
-        view->cursor = (struct queue_position){
-            view->folder.count > 0 ? view->folder.files[0].id : 0, 0};
+        view->cursor =
+            (struct queue_position){view->folder.count > 0 ? view->folder.files[0].id : 0, 0};
 }
 
 static int open_view(struct view *view, const struct queue_tool *tool, const char *dir,
@@ -170,9 +170,9 @@ static void list_queue(const struct queue_tool *tool, const char *dir, const cha
         fprintf(tool->out, "%-30s %s\n", name, strerror(-rc));
         return;
     }
-    fprintf(tool->out, "%-30s %7u %15" PRIu64 " %15" PRIu64 "  %-20s %s\n", name,
-            view.folder.count, view.folder.bytes, unread_bytes(&view), checkpoint_text(&view),
-            view.is_in_use ? "in use" : "");
+    fprintf(tool->out, "%-30s %7u %15" PRIu64 " %15" PRIu64 "  ", name, view.folder.count,
+            view.folder.bytes, unread_bytes(&view));
+    fprintf(tool->out, view.is_in_use ? "%-20s in use\n" : "%s\n", checkpoint_text(&view));
     close_view(&view);
 }
 
@@ -324,7 +324,8 @@ static int dump_record(struct dump *dump, const struct frame *frame, size_t size
     else
         rc = format_message(dump, frame);
     dump->count++;
-    if (rc == 0 && fwrite(dump->out.data, 1, dump->out.size, dump->view->tool->out) != dump->out.size)
+    if (rc == 0 &&
+        fwrite(dump->out.data, 1, dump->out.size, dump->view->tool->out) != dump->out.size)
         rc = -EIO;
     return rc;
 }
@@ -350,6 +351,8 @@ static int dump_file(struct dump *dump, const struct queue_file *file, uint64_t 
     while (rc == 0 && status >= 0 && status != QUEUE_SCAN_END && status != QUEUE_SCAN_MISSING &&
            !is_done(dump)) {
         status = queue_scan_next(scanner, file->size, true, &frame, &size);
+        if (status == QUEUE_SCAN_END && queue_scan_resync(scanner, &size))
+            status = QUEUE_SCAN_GARBAGE;
         if (status == QUEUE_SCAN_RECORD)
             rc = dump_record(dump, &frame, size);
     }
@@ -392,31 +395,29 @@ int queue_tool_dump(const struct queue_tool *tool, const char *dir,
 
 /* ---- skip ---- */
 
-/* How many, or negative errno. */
+/* How many, or negative errno. Garbage takes several reads, so that one may find nothing. */
 static int64_t skip_records(struct queue *queue, uint64_t count)
 {
     struct queue_record records[SKIP_BURST];
+    struct queue_stats stats;
     uint64_t skipped = 0;
-    while (skipped < count) {
+    queue_stats(queue, &stats);
+    uint64_t in_vain_max = stats.files + stats.bytes / FRAME_OVERHEAD_MAX;
+    for (uint64_t in_vain = 0; skipped < count && in_vain <= in_vain_max;) {
         uint64_t left = count - skipped;
         int got = queue_read(queue, records, left < SKIP_BURST ? (unsigned)left : SKIP_BURST);
         if (got < 0)
             return got;
         if (got == 0 && queue_is_drained(queue))
             break;
+        in_vain += got == 0;
         queue_acknowledge(queue, (unsigned)got); /* queue_close() tells about the checkpoint */
         skipped += (uint64_t)got;
     }
     return (int64_t)skipped;
 }
 
-static void print_notes(const struct queue_tool *tool, const struct err *notes)
-{
-    err_print(notes, tool->out);
-}
-
-int queue_tool_skip(const struct queue_tool *tool, const char *dir, uint64_t count,
-                    struct err *err)
+int queue_tool_skip(const struct queue_tool *tool, const char *dir, uint64_t count, struct err *err)
 {
     struct queue_options options = {
         .message_size_max = tool->message_size_max,
@@ -424,11 +425,13 @@ int queue_tool_skip(const struct queue_tool *tool, const char *dir, uint64_t cou
         .cursor_update_count = UINT32_MAX, /* once, at the end */
         .io = tool->io,
     };
+    if (io_of(tool)->size(io_of(tool)->context, dir) == -ENOENT)
+        return err_add(err, "%s: %s", dir, strerror(ENOENT));
     struct err *notes = calloc(1, sizeof(*notes));
     if (notes == NULL)
         return err_add(err, "%s: out of memory", dir);
     struct queue *queue = queue_open(dir, &options, err, notes);
-    print_notes(tool, notes);
+    err_print(notes, tool->out);
     free(notes);
     if (queue == NULL)
         return -1;

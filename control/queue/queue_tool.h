@@ -3,8 +3,8 @@
  * queue_tool.h - `hekad queue ls|verify|dump|skip`.
  *
  * Place:   main.c; docs/formats/queue.md says what the columns mean.
- * Threads: [main] of a process of its own. ls, verify and dump change nothing and take no lock: hekad may
- *          be at work. skip takes the queue's lock, so hekad must not be.
+ * Threads: [main] of a process of its own. ls, verify and dump change nothing and take no lock:
+ *          hekad may be at work. skip takes the queue's lock, so hekad must not be.
  * Memory:  one buffer of two records.
  * Failure: texts in `err`; bad bytes in a queue are findings of verify, not failures.
  */
@@ -36,17 +36,17 @@ struct queue_dump_options {
 /* A line for each queue under base_dir. 0, or -1 after adding to `err`. */
 int queue_tool_list(const struct queue_tool *tool, const char *base_dir, struct err *err);
 
-/* A line for each file, then the checkpoint. 0: all is well; 1: something is not, and printed; -1 after
- * adding to `err`. */
+/* A line for each file, then the checkpoint. 0: all is well; 1: something is not, and printed; -1
+ * after adding to `err`. */
 int queue_tool_verify(const struct queue_tool *tool, const char *dir, struct err *err);
 
-/* Messages in order. 0; 1: records that are no message were left out, which is said in `err`; -1 after
- * adding to `err`. */
+/* Messages in order. 0; 1: records that are no message were left out, which is said in `err`; -1
+ * after adding to `err`. */
 int queue_tool_dump(const struct queue_tool *tool, const char *dir,
                     const struct queue_dump_options *options, struct err *err);
 
-/* Acknowledges the next `count` records without delivering them, UINT64_MAX for all, and prints how many
- * there were. 0, or -1 after adding to `err`. */
+/* Acknowledges the next `count` records without delivering them, UINT64_MAX for all, and prints how
+ * many there were. 0, or -1 after adding to `err`. */
 int queue_tool_skip(const struct queue_tool *tool, const char *dir, uint64_t count,
                     struct err *err);
 

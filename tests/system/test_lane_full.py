@@ -85,9 +85,9 @@ def is_waiting(appliance, status):
     if status is None:
         return False
     sample = next(stage for stage in status["stages"] if stage["stage"] == "sample")
+    stuck = appliance.consumer("stuck", status)
     return (status["dataplane"]["counters"]["flush_waits"] > 0 and
-            appliance.consumer("stuck", status)["in_flight"] > 0 and
-            sample["in_flight"] >= 5 * NAMES)
+            stuck["in_flight"] + stuck["held"] > 0 and sample["in_flight"] >= 5 * NAMES)
 
 
 def test_statistics_wait_and_lose_nothing(lab):

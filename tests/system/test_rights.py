@@ -3,11 +3,14 @@
 import os
 import pwd
 
+import pytest
+
 import heka
 
 NOBODY = pwd.getpwnam("nobody")
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups",
              "--inh-caps=-all", "--bounding-set=-all", "--"]
+HUGE_MBYTES = 256
 TRACE = os.path.join(heka.ROOT, "tests", "golden", "replay", "statsd_good.pcap")
 
 CONFIG = """
@@ -80,12 +83,21 @@ def test_an_ordinary_user_in_a_user_namespace(lab):
     assert "1 passed" in done, done
 
 
+def free_huge_mbytes():
+    """Of pages of 2 MiB."""
+    with open("/proc/meminfo", encoding="utf-8") as file:
+        found = {line.split(":")[0]: line.split()[1] for line in file}
+    return int(found.get("HugePages_Free", 0)) * int(found.get("Hugepagesize", 0)) >> 10
+
+
 @heka.needs_namespaces
-def test_normal_pages_when_there_are_no_huge_ones(lab):
+@pytest.mark.parametrize("pages", ["normal", "huge"])
+def test_both_kinds_of_pages(lab, pages):
+    if pages == "huge" and free_huge_mbytes() < HUGE_MBYTES:
+        pytest.skip(f"less than {HUGE_MBYTES} MiB of free hugepages")
     wire = lab.wire()
-    appliance = lab.appliance(wire.inner, CONFIG,
-                              the_map=heka.core_map(memory={"pages": "normal"}))
-    assert '"pages": "normal"' in appliance.process.output()
+    appliance = lab.appliance(wire.inner, CONFIG, the_map=heka.core_map(memory={"pages": pages}))
+    assert f'"pages": "{pages}"' in appliance.process.output()
     heka.send(wire.udp(), [b"a:1|c"], appliance)
     appliance.settle(1)
     appliance.stop()

@@ -101,6 +101,8 @@ static void make_segment(const char *run_dir, const char *plan)
         lane_writer_init(&writer, segment.lanes[LANES - 1 - i],
                          segment_cursor(&segment, LANES - 1 - i, 0), config.consumer_count,
                          LANES - 1 - i, LANE_BYTES_MIN);
+    for (unsigned i = 0; i < LANES * config.consumer_count; i++)
+        atomic_store_explicit(&segment.consumers[i].admitted, 1, memory_order_relaxed);
     return;
 fail:
     err_print(&err, stderr);

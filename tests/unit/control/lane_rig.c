@@ -34,6 +34,8 @@ static void make(struct lane_rig *rig, unsigned lane_count, unsigned consumer_co
     for (unsigned i = 0; i < lane_count; i++)
         lane_writer_init(&rig->writers[i], rig->segment.lanes[i],
                          segment_cursor(&rig->segment, i, 0), consumer_count, i, LANE_BYTES_MIN);
+    for (unsigned i = 0; i < lane_count * consumer_count; i++)
+        atomic_store_explicit(&rig->segment.consumers[i].admitted, 1, memory_order_relaxed);
     atomic_store_explicit(&rig->segment.header->state, SEGMENT_RUNNING, memory_order_release);
 }
 

@@ -141,7 +141,7 @@ static void test_ask(void **state)
     assert_null(admin_ask(path, "dance", false, &err));
     assert_non_null(strstr(err.texts[0], "the command is not known"));
     assert_null(admin_ask("/tmp/no-such-socket", "echo", false, &err));
-    assert_non_null(strstr(err.texts[1], "is hekad running?"));
+    assert_non_null(strstr(err.texts[1], "is it running?"));
 }
 
 /* Those that say nothing are dropped; until then others wait, and are served. */
@@ -240,7 +240,7 @@ static void books_init(struct books *books)
     books->attachment = lane_rig_attach(&books->rig);
     fake_output_instance(&fake, "fake", &fake_encoder, &books->instance);
     books->consumer = consumer_new(&books->instance, 0, &fake_globals, &err);
-    assert_int_equal(consumer_attach(books->consumer, books->attachment, &err), 0);
+    assert_int_equal(consumer_attach(books->consumer, books->attachment, 0, &err), 0);
     fake.drop_every = 2;
     for (int i = 0; i < 4; i++)
         assert_true(lane_rig_put(&books->rig, 0, i, i == 3 ? "fail" : "text", 1));

@@ -43,7 +43,7 @@ static struct consumer *start_consumer(struct output_instance *instance, unsigne
 static void attach(struct consumer *consumer, struct attachment *attachment)
 {
     struct err err = {0};
-    assert_int_equal(consumer_attach(consumer, attachment, &err), 0);
+    assert_int_equal(consumer_attach(consumer, attachment, 0, &err), 0);
 }
 
 static void bench_init(struct bench *bench, unsigned lanes, unsigned consumers,
@@ -479,7 +479,7 @@ static void test_too_many_segments(void **state)
         attach(bench.consumers[0], attachments[i]);
     }
     assert_false(consumer_has_room(bench.consumers[0]));
-    assert_int_equal(consumer_attach(bench.consumers[0], bench.attachment, &err), -EAGAIN);
+    assert_int_equal(consumer_attach(bench.consumers[0], bench.attachment, 0, &err), -EAGAIN);
     for (unsigned i = 1; i < CONSUMER_READERS_MAX; i++)
         attachment_put(attachments[i]);
     bench_fini(&bench);
@@ -522,7 +522,7 @@ static void test_bad_cursor(void **state)
     lane_rig_init(&rig, 1, 1);
     struct attachment *attachment = lane_rig_attach(&rig);
     atomic_store(&segment_cursor(&attachment->segment, 0, 0)->tail, 12345678);
-    assert_null(reader_open(attachment, 0, &err));
+    assert_null(reader_open(attachment, 0, 0, &err));
     assert_int_equal(err.count, 1);
     attachment_put(attachment);
     lane_rig_fini(&rig);

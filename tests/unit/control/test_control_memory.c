@@ -113,7 +113,7 @@ static void test_consumers(void **state)
             alloc_fail_at(i);
             struct consumer *consumer =
                 consumer_new(&instances->outputs[o], o, &config->globals, &err);
-            int rc = consumer != NULL ? consumer_attach(consumer, attachment, &err) : -1;
+            int rc = consumer != NULL ? consumer_attach(consumer, attachment, 0, &err) : -1;
             failed = alloc_fail_stop();
             assert_int_equal(rc != 0, err.count > 0);
             consumer_free(consumer);

@@ -70,26 +70,24 @@ static int run_hekad(void)
 {
     static struct err err;
     char path[128], map[128], run_dir[128];
-    struct hekad_config *config = NULL;
-    struct instances *instances = NULL;
+    struct setup *setup = calloc(1, sizeof(*setup));
+    assert_non_null(setup);
+    setup->references = 1;
     snprintf(path, sizeof(path), "%s/hekad.toml", dir);
     snprintf(map, sizeof(map), "%s/map.json", dir);
     snprintf(run_dir, sizeof(run_dir), "%s/run", dir);
-    if (hekad_config_load(path, NULL, &config, &err, NULL) != 0 ||
-        instances_build(config, NULL, &instances, &err, NULL) != 0) {
+    snprintf(setup->run_dir, sizeof(setup->run_dir), "%s", run_dir);
+    if (hekad_config_load(path, NULL, &setup->config, &err, NULL) != 0 ||
+        instances_build(setup->config, NULL, &setup->instances, &err, NULL) != 0) {
         err_print(&err, stderr);
         return 99;
     }
     struct daemon_config daemon_config = {
-        .config = config,
-        .instances = instances,
-        .run_dir = run_dir,
+        .setup = setup,
         .dataplane = {.program = FAKE_DATAPLANE, .core_map = map, .profile_dir = "profiles"},
     };
     struct daemon_result result = daemon_run(&daemon_config, &err);
     err_print(&err, stderr);
-    instances_free(instances);
-    hekad_config_free(config);
     return result.exit_code;
 }
 

@@ -82,7 +82,7 @@ static void test_arguments(void **state)
     assert_non_null(strstr(said, "missing.toml: cannot be opened: No such file or directory"));
     assert_int_equal(run("status -run-dir nowhere"), 1);
     assert_non_null(
-        strstr(said, "nowhere/hekad.sock: No such file or directory (is hekad running?)"));
+        strstr(said, "nowhere/hekad.sock: No such file or directory (is it running?)"));
     assert_int_equal(run("stop --run-dir=nowhere"), 1);
 }
 

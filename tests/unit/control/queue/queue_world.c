@@ -50,8 +50,8 @@ static size_t make_message(struct world *world, uint32_t message, uint32_t seria
     static const uint8_t marks[] = {FRAME_RECORD_SEPARATOR, FRAME_UNIT_SEPARATOR, 2, 8, 0};
     size_t size = MESSAGE_HEAD + below(world, MESSAGE_MAX - MESSAGE_HEAD + 1);
     for (size_t i = MESSAGE_HEAD; i < size; i++)
-        bytes[i] = below(world, 4) == 0 ? marks[below(world, sizeof(marks))]
-                                        : (uint8_t)below(world, 256);
+        bytes[i] =
+            below(world, 4) == 0 ? marks[below(world, sizeof(marks))] : (uint8_t)below(world, 256);
     memcpy(bytes, &message, 4);
     memcpy(bytes + 4, &serial, 4);
     uint32_t sum = checksum(bytes, size);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * queue_world.h - a host around a queue on a simulated disk, which remembers everything, and the check that
+ * queue_world.h - a host around a queue on a simulated disk, which remembers everything, and the
+ * check that
  *                 nothing confirmed is missing.
  *
  * Place:   test_queue_sim.c: random worlds, and worlds that crash at each call of a run.
- * Model:   a lane of numbered messages. The host appends, syncs and releases; delivers, acknowledges and
- *          goes back as it likes; when the machine or the process dies it appends again what was not
- *          confirmed. Each appended copy has a serial number of its own.
+ * Model:   a lane of numbered messages. The host appends, syncs and releases; delivers,
+ *          acknowledges and goes back as it likes; when the machine or the process dies it appends
+ *          again what was not confirmed. Each appended copy has a serial number of its own.
  */
 #ifndef TESTS_UNIT_CONTROL_QUEUE_QUEUE_WORLD_H
 #define TESTS_UNIT_CONTROL_QUEUE_QUEUE_WORLD_H
@@ -20,7 +21,7 @@ enum world_fate { WORLD_NEW, WORLD_PENDING, WORLD_CONFIRMED, WORLD_DROPPED };
 
 struct world_serial {
     uint32_t message;
-    bool is_covered; /* by a checkpoint that was written */
+    bool is_covered;   /* by a checkpoint that was written */
     bool may_be_twice; /* a sync of it failed: there may be a copy that nobody knows */
 };
 

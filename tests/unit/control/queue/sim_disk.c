@@ -83,8 +83,8 @@ static struct sim_inode *make_inode(struct sim_disk *disk, bool is_dir)
     struct sim_inode *inode = calloc(1, sizeof(*inode));
     CHECK(inode != NULL);
     inode->is_dir = is_dir;
-    disk->inodes = grow(disk->inodes, disk->inode_count, &disk->inode_capacity,
-                        sizeof(struct sim_inode *));
+    disk->inodes =
+        grow(disk->inodes, disk->inode_count, &disk->inode_capacity, sizeof(struct sim_inode *));
     disk->inodes[disk->inode_count++] = inode;
     return inode;
 }
@@ -507,6 +507,23 @@ static void crash_inode(struct sim_disk *disk, struct sim_inode *inode)
     free(bytes);
 }
 
+/* What is in a folder that is not there is not there either. */
+static void lose_orphans(struct sim_names *names)
+{
+    char dir[SIM_PATH_SIZE];
+    for (unsigned i = 0; i < names->count;) {
+        size_t len = (size_t)(strrchr(names->names[i].path, '/') - names->names[i].path);
+        memcpy(dir, names->names[i].path, len);
+        dir[len] = '\0';
+        if (len == 0 || find_name(names, dir) != NULL) {
+            i++;
+            continue;
+        }
+        names->names[i] = names->names[--names->count];
+        i = 0; /* it may have been a folder */
+    }
+}
+
 void sim_disk_reboot(struct sim_disk *disk)
 {
     sim_disk_kill(disk);
@@ -518,6 +535,7 @@ void sim_disk_reboot(struct sim_disk *disk)
         if (happens)
             set_name(&disk->on_disk, disk->changes.names[i].path, disk->changes.names[i].inode);
     }
+    lose_orphans(&disk->on_disk);
     disk->changes.count = 0;
     disk->now.count = 0;
     for (unsigned i = 0; i < disk->on_disk.count; i++)

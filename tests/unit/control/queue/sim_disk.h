@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * sim_disk.h - a disk in memory for the queue: full, broken, slow to remember, and one that crashes.
+ * sim_disk.h - a disk in memory for the queue: full, broken, slow to remember, and one that
+ * crashes.
  *
  * Place:   tests of control/queue and its fuzz target.
- * Model:   what was not synced may be there after a crash or not: names one by one; bytes up to a cut at
- *          any byte, or in pages of 16 bytes that are new, old or noise, and the size anywhere between.
- *          A sync that fails has written some of the pages, and forgets the others: the next sync
- *          says that all is well. Bytes that were synced and not touched since stay.
+ * Model:   what was not synced may be there after a crash or not: names one by one; bytes up to a
+ *          cut at any byte, or in pages of 16 bytes that are new, old or noise, and the size
+ *          anywhere between. A sync that fails has written some of the pages, and forgets the
+ *          others: the next sync says that all is well. Bytes that were synced and not touched
+ *          since stay.
  */
 #ifndef TESTS_UNIT_CONTROL_QUEUE_SIM_DISK_H
 #define TESTS_UNIT_CONTROL_QUEUE_SIM_DISK_H
@@ -26,7 +28,7 @@ struct sim_inode {
 struct sim_name {
     char path[SIM_PATH_SIZE];
     struct sim_inode *inode; /* NULL: removed */
-    bool follows;            /* happens when the change before it does: the other half of a rename */
+    bool follows; /* happens when the change before it does: the other half of a rename */
 };
 
 struct sim_names { /* a table, or a journal of changes to one */
