@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/address.h"
+#include "core/address.h"
 #include "core/record.h"
 #include "matcher/ruleset.h"
 

@@ -31,7 +31,7 @@ static void print_help(FILE *out)
           "  hekad [-config PATH] [-check]          run, or only check the configuration\n"
           "  hekad status [-json] [-run-dir DIR]    what the running hekad does, with its books\n"
           "  hekad stop [-run-dir DIR]              stop it in order, and wait\n"
-          "  hekad reload [-run-dir DIR]            change over to its configuration as it is now, as SIGHUP\n\n"
+          "  hekad reload [-run-dir DIR]            take over its configuration as it is now\n\n"
           "  -config PATH    file, or folder of *.toml; default /etc/hekad.toml\n"
           "  -check          all errors of the configuration at once; exit status 1 if any\n"
           "  -run-dir DIR    default: /run/hekaline, or $XDG_RUNTIME_DIR/hekaline without root\n"

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control/address.h"
+#include "core/address.h"
 #include "core/check.h"
 #include "core/clock.h"
 

@@ -4,7 +4,7 @@
 #include "core/check.h"
 
 const struct ledger_term ledger_terms[] = {
-#define TERM(stage_id, role_id, counter_id)                                                         \
+#define TERM(stage_id, role_id, counter_id)                                                     \
     {LEDGER_##stage_id, LEDGER_##role_id, COUNTER_##counter_id},
 #include "core/counters.def"
 };

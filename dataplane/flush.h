@@ -39,7 +39,8 @@ bool flush_step(struct flusher *flusher, uint64_t now_ns);
 /* Makes every accumulator flush now: for the last time, at shutdown. */
 void flush_all(struct flusher *flusher, uint64_t now_ns);
 
-/* Gives up flushes that cannot be delivered: what is left is counted against the slowest consumer. */
+/* Gives up flushes that cannot be delivered: what is left is counted against the slowest
+ * consumer. */
 void flush_abandon(struct flusher *flusher);
 
 /* Memory of accumulators and shards, bytes; series known. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/address.h"
 #include "core/check.h"
 
 enum { SLOTS = 4 * LISTENERS_MAX }; /* at most a quarter is used, so that probes are short */
@@ -114,41 +115,14 @@ const struct listener_address *listener_at(const struct listener_table *table, s
     return &table->addresses[index];
 }
 
-/* Decimal digits only, 1 to 65535. */
-static int parse_port(const char *text, uint16_t *port_be)
-{
-    uint32_t port = 0;
-    if (*text == '\0')
-        return -1;
-    for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9')
-            return -1;
-        port = port * 10 + (uint32_t)(*text - '0');
-        if (port > UINT16_MAX)
-            return -1;
-    }
-    *port_be = htons((uint16_t)port);
-    return port > 0 ? 0 : -1;
-}
-
 int listener_address_parse(const char *text, struct listener_address *address)
 {
-    char host[INET6_ADDRSTRLEN];
-    struct listener_address parsed = {.is_ipv6 = *text == '['};
-    const char *start = parsed.is_ipv6 ? text + 1 : text;
-    const char *end = strchr(start, parsed.is_ipv6 ? ']' : ':');
-    if (end == NULL || (size_t)(end - start) >= sizeof(host))
+    struct core_map_address parsed;
+    uint16_t port;
+    if (address_parse(text, &parsed, &port) != 0)
         return -1;
-    memcpy(host, start, (size_t)(end - start));
-    host[end - start] = '\0';
-    if (parsed.is_ipv6 && *++end != ':')
-        return -1;
-    bool any = !parsed.is_ipv6 && host[0] == '\0';
-    if (!any && inet_pton(parsed.is_ipv6 ? AF_INET6 : AF_INET, host, parsed.ip) != 1)
-        return -1;
-    if (parse_port(end + 1, &parsed.port_be) != 0)
-        return -1;
-    *address = parsed;
+    *address = (struct listener_address){.is_ipv6 = parsed.is_ipv6, .port_be = htons(port)};
+    memcpy(address->ip, &parsed.ip6, parsed.is_ipv6 ? 16 : 4);
     return 0;
 }
 

@@ -18,8 +18,8 @@ struct privileges_user {
     const char *name;
 };
 
-/* True for root who can become somebody else. Root of a user namespace in which nobody else exists is an
- * ordinary user outside it, and has nothing to drop. */
+/* True for root who can become somebody else. Root of a user namespace in which nobody else exists
+ * is an ordinary user outside it, and has nothing to drop. */
 bool privileges_can_drop(const struct privileges_user *user);
 
 /* Finds who to become: `name`, or when it is NULL "heka" if there is such a user, else "nobody". */

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control/address.h"
+#include "core/address.h"
 #include "control/outputs/carbon_lines.h"
 #include "control/outputs/outputs.h"
 #include "control/peer.h"

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "control/address.h"
+#include "core/address.h"
 #include "control/outputs/outputs.h"
 #include "control/peer.h"
 #include "core/clock.h"

@@ -15,7 +15,12 @@ enum {
     UNACKNOWLEDGED_MAX = 1 << 20,
     NEARLY_FULL_PERCENT = 90
 };
-#define FILE_SIZE_DEFAULT                  (UINT64_C(512) << 20)
+#define FILE_SIZE_DEFAULT (UINT64_C(512) << 20)
+_Static_assert(FILE_SIZE_DEFAULT == 536870912, "docs/formats/queue.md");
+_Static_assert(FRAME_RECORD_SEPARATOR == 0x1E && FRAME_UNIT_SEPARATOR == 0x1F &&
+                   FRAME_OVERHEAD_MAX + MSG_SIZE_DEFAULT_MAX == 65794,
+               "docs/formats/queue.md");
+_Static_assert(QUEUE_CHECKPOINT_SIZE == 64 && QUEUE_FILES_MAX == 1048576, "docs/formats/queue.md");
 
 #define QUEUE_COUNTER_NAME(id, name, help) {name, help},
 const struct queue_counter_name queue_counter_names[QUEUE_COUNTER_COUNT] = {

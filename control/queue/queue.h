@@ -38,7 +38,7 @@ struct queue_options {        /* 0 or NULL is the default */
     const struct queue_io *io;    /* queue_io_posix */
 };
 
-enum { /* what queue_append() and queue_sync() want of the host; also negative errno: try again later */
+enum { /* what queue_append() and queue_sync() want of the host; negative errno: try again later */
        QUEUE_E_SHUTDOWN = -1100, /* full, or the disk is: stop, as full_action says */
        QUEUE_E_DROP = -1101,     /* the same: drop it, see queue_append() and queue_sync() */
        QUEUE_E_BLOCK = -1102,    /* the same: try again later */
@@ -101,7 +101,7 @@ struct queue_message {
  *   QUEUE_E_TOO_LARGE  the first that was not taken: end it under a name, then the others
  *   QUEUE_E_SHUTDOWN   and QUEUE_E_DROP, QUEUE_E_BLOCK: no room for the first that was not taken.
  *                      For QUEUE_E_DROP end it, call queue_count_dropped(), then the others.
- * No call to the system except for closing a file. */
+ * Writes nothing; a file that is full may be closed. */
 unsigned queue_append(struct queue *queue, const struct queue_message *messages, unsigned count,
                       int *why);
 
@@ -110,7 +110,8 @@ unsigned queue_append(struct queue *queue, const struct queue_message *messages,
  * queue_discard(). Blocks in write and fsync. */
 int queue_sync(struct queue *queue);
 
-/* Throws away what is pending; returns how many messages, which are counted as dropped. */
+/* Throws away what is pending; returns how many messages, which are counted as dropped. Only a
+ * crash can bring them back, when they had reached the disk. */
 unsigned queue_discard(struct queue *queue);
 
 void queue_count_dropped(struct queue *queue, unsigned count);
@@ -155,7 +156,8 @@ struct queue_stats {
 };
 void queue_stats(struct queue *queue, struct queue_stats *stats);
 
-/* At least 90 % of max_buffer_size, or the last append or sync was refused: back-pressure. */
+/* At least 90 % of max_buffer_size, or the last append or sync was refused: back-pressure, and
+ * right after queue_open() the reason to wait with inputs (full_buffer_max_retries). */
 bool queue_is_nearly_full(struct queue *queue);
 
 /* Nothing pending, nothing unacknowledged, nothing to read. */

@@ -2,8 +2,7 @@
  *
  * queue_folder.h - what is in a queue's folder: its files, its checkpoint, and their names.
  *
- * Place:   queue_recover.c, queue_append.c, queue_read.c, queue_tool.c. Bytes:
- *          docs/formats/queue.md.
+ * Place:   all of the queue and its tools. Bytes: docs/formats/queue.md.
  * Threads: no state of its own.
  * Failure: negative errno, or a text in *why for a checkpoint that says nothing useful.
  * Bounds:  QUEUE_FILES_MAX files.

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * queue_read.c - the reading end: durable records in order, the cursor behind what is acknowledged,
- * the
- *                checkpoint behind the cursor, and files deleted when the cursor has passed them.
+ * queue_read.c - the reading end: durable records in order; the cursor behind what is acknowledged;
+ * the checkpoint behind the cursor; files deleted when the cursor has passed them.
  *
  * A file may go before the checkpoint says so: with its file gone a checkpoint means the start of
  * the next one, which is a little earlier than it could be and loses nothing. So a full disk, on

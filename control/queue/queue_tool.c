@@ -162,7 +162,7 @@ static const char *checkpoint_text(const struct view *view)
 
 static void list_queue(const struct queue_tool *tool, const char *dir, const char *name)
 {
-    struct view view;
+    struct view view = {.tool = tool, .io = io_of(tool), .dir = dir};
     int rc = look(&view, tool, dir);
     if (rc == -ENOTDIR)
         return;
@@ -277,7 +277,7 @@ static void print_checkpoint(const struct view *view, uint64_t unread)
 int queue_tool_verify(const struct queue_tool *tool, const char *dir, struct err *err)
 {
     struct queue_scan_sum total = {0}, unread = {0};
-    struct view view;
+    struct view view = {.tool = tool, .io = io_of(tool), .dir = dir};
     bool is_well = true;
     if (open_view(&view, tool, dir, err) != 0)
         return -1;
@@ -378,7 +378,7 @@ static int dump_files(struct dump *dump)
 int queue_tool_dump(const struct queue_tool *tool, const char *dir,
                     const struct queue_dump_options *options, struct err *err)
 {
-    struct view view;
+    struct view view = {.tool = tool, .io = io_of(tool), .dir = dir};
     if (open_view(&view, tool, dir, err) != 0)
         return -1;
     struct dump dump = {.view = &view, .options = options};

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 #
-# pytest.cmake - a pytest module as a CTest, with Debian's own Python. tests/support/runner.py counts
+# pytest.cmake - a pytest module as a CTest, with Debian's own Python. tests/support/runner.py
+#                counts
 # its cases from build/PRESET/pytest/NAME.xml.
 #
 # heka_pytest(NAME LABEL label FILE test_x.py [PARALLEL])

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/address.h"
+#include "core/address.h"
 
 enum { TEXT_SIZE = 200000 };
 

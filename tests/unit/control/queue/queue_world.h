@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * queue_world.h - a host around a queue on a simulated disk, which remembers everything, and the
- * check that
- *                 nothing confirmed is missing.
+ * queue_world.h - a host around a queue on a simulated disk, which remembers everything.
  *
  * Place:   test_queue_sim.c: random worlds, and worlds that crash at each call of a run.
  * Model:   a lane of numbered messages. The host appends, syncs and releases; delivers,

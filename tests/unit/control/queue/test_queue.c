@@ -380,7 +380,7 @@ static void test_bad_checkpoints(void **state)
         rig_init(&rig);
         /* Frames of 6 bytes; 4 bytes of garbage behind the first two. */
         size_t size = rig_frame("a b", bytes);
-        memcpy(bytes + size, "JUNK", 4);
+        memset(bytes + size, 'J', 4);
         rig_put_file(&rig, "3.log", bytes, size + 4 + rig_frame("c d", bytes + size + 4));
         rig_put_file(&rig, "5.log", bytes, rig_frame("e f", bytes));
         rig_put_file(&rig, "checkpoint.txt", cases[i].checkpoint, strlen(cases[i].checkpoint));

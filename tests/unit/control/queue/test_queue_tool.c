@@ -146,7 +146,7 @@ static void test_verify_bad(void **state)
     uint8_t bytes[400];
     (void)state;
     put_two_files("3 33");
-    memcpy(bytes, "junk", 4);
+    memset(bytes, 'j', 4);
     size_t size = 4 + frame_messages(6, 2, bytes + 4);
     bytes[4 + 5] = 0xFF; /* the first message's uuid is no member any more */
     size += rig_frame("no-message", bytes + size);

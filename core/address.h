@@ -2,11 +2,11 @@
  *
  * address.h - "HOST:PORT" texts of the configuration.
  *
- * Place:   inputs (numeric, against the core map) and outputs (resolved when they connect).
+ * Place:   listeners and inputs (numeric) and outputs (resolved when they connect).
  * Threads: no state.
  */
-#ifndef CONTROL_ADDRESS_H
-#define CONTROL_ADDRESS_H
+#ifndef CORE_ADDRESS_H
+#define CORE_ADDRESS_H
 
 #include "core/core_map.h"
 
