@@ -54,8 +54,6 @@ int address_parse(const char *text, struct core_map_address *address, uint16_t *
     if (parts.host[0] == '\0')
         return 0;
     address->is_ipv6 = strchr(parts.host, ':') != NULL;
-    if (address->is_ipv6 != (text[0] == '['))
-        return -1;
     int rc = address->is_ipv6 ? inet_pton(AF_INET6, parts.host, &address->ip6)
                               : inet_pton(AF_INET, parts.host, &address->ip4);
     return rc == 1 ? 0 : -1;
