@@ -4,8 +4,8 @@
  *
  * Place:   build/PRESET/bench/match. The rules are a mix of equality, prefix, number and regular
  *          expression; rule 0 has one of each. Two figures beside the rate are for comparison: the
- *          plain evaluator, rule by rule, with PCRE2-JIT for the expressions, and PCRE2-JIT alone on
- *          the expressions that look at Payload, one by one.
+ *          plain evaluator, rule by rule, with PCRE2-JIT for the expressions, and PCRE2-JIT alone
+ *          on the expressions that look at Payload, one by one.
  * Threads: one.
  * Memory:  messages and rules are built in setup.
  * Failure: masks that differ from the plain evaluator's make the case inexact.
@@ -67,15 +67,16 @@ static int write_test(unsigned kind, unsigned n, char *text, size_t size)
     case 1:
         return snprintf(text, size, "Logger =~ /^service-%u\\./", n);
     case 2:
-        return snprintf(text, size, "Fields[status] >= %u && Severity < %u", 200 + n % 600, n % 7 + 1);
+        return snprintf(text, size, "Fields[status] >= %u && Severity < %u", 200 + n % 600,
+                        n % 7 + 1);
     default:
         snprintf(expression, sizeof expression, expressions[n / 4 % ARRAY_COUNT(expressions)], n);
         return snprintf(text, size, "Payload =~ /%s/", expression);
     }
 }
 
-/* Rule 0 has a test of each kind, so that one rule asks for the same as a thousand; the others have one
- * or two kinds by turns. */
+/* Rule 0 has a test of each kind, so that one rule asks for the same as a thousand; the others have
+ * one or two kinds by turns. */
 static void write_rule(unsigned n, char text[RULE_SIZE])
 {
     unsigned kinds = n == 0 ? 4 : 1 + n / 4 % 2;
@@ -99,25 +100,24 @@ static int write_payload(unsigned n, char *text, size_t size)
         "GET /api/resource%u/list HTTP/1.1",
         "Timeout from upstream %u",
     };
-    static const char filler[] = "; the quick brown fox jumps over the lazy dog, again and again, while "
-                                 "127.0.0.1 keeps asking for index.html and nothing ever goes wrong";
+    static const char filler[] =
+        "; the quick brown fox jumps over the lazy dog, again and again, while "
+        "127.0.0.1 keeps asking for index.html and nothing ever goes wrong";
     int len = snprintf(text, size, sentences[n % ARRAY_COUNT(sentences)], n);
 
     return len + snprintf(text + len, size - (size_t)len, "%s", filler);
 }
 
-/* A message of exactly MESSAGE_SIZE bytes; some rules are meant to accept it. */
-static void write_message(uint64_t *seed, uint8_t bytes[MESSAGE_SIZE], struct msg_view *view)
+/* Members in the order of message.proto. Returns the size. */
+static size_t build_message(unsigned n, int32_t severity, struct msg_slice payload,
+                            uint8_t bytes[MESSAGE_SIZE])
 {
-    uint32_t n = next_random(seed) % 2000;
     uint8_t uuid[MSG_UUID_SIZE];
-    char payload[MESSAGE_SIZE];
-    char text[64];
     struct msg_builder builder;
-    size_t room;
+    char text[64];
     int len;
 
-    msg_uuid_from_random(uuid, next_random(seed), n);
+    msg_uuid_from_random(uuid, n, n);
     msg_builder_init(&builder, bytes, MESSAGE_SIZE);
     msg_builder_uuid(&builder, uuid);
     msg_builder_timestamp(&builder, 1416840893000000000);
@@ -125,18 +125,29 @@ static void write_message(uint64_t *seed, uint8_t bytes[MESSAGE_SIZE], struct ms
     msg_builder_type(&builder, text, (size_t)len);
     len = snprintf(text, sizeof text, "service-%u.web", n);
     msg_builder_logger(&builder, text, (size_t)len);
-    msg_builder_severity(&builder, (int32_t)(next_random(seed) % 8));
+    msg_builder_severity(&builder, severity);
+    msg_builder_payload(&builder, payload.ptr, payload.len);
     msg_builder_env_version(&builder, "0.8", 3);
     msg_builder_hostname(&builder, "host17.example.net", 18);
     msg_builder_field_integer(&builder, "status", 200 + n % 400, "");
     msg_builder_field_string(&builder, "verb", "GET", 3, "");
     msg_builder_field_integer(&builder, "bytes", 1000 + n, "B");
-    room = MESSAGE_SIZE - builder.size - 2; /* tag and length of the payload */
-    room -= room >= 128;
-    len = write_payload(next_random(seed) % 2000, payload, sizeof payload);
-    CHECK((size_t)len >= room);
-    msg_builder_payload(&builder, payload, room);
-    CHECK(msg_builder_finish(&builder) == MESSAGE_SIZE);
+    CHECK(msg_builder_finish(&builder) > 0);
+    return builder.size;
+}
+
+/* A message of exactly MESSAGE_SIZE bytes; some rules are meant to accept it. */
+static void write_message(uint64_t *seed, uint8_t bytes[MESSAGE_SIZE], struct msg_view *view)
+{
+    unsigned n = next_random(seed) % 2000;
+    int32_t severity = (int32_t)(next_random(seed) % 8);
+    char text[MESSAGE_SIZE] = "";
+    struct msg_slice payload = {text, 0};
+    size_t room = MESSAGE_SIZE - build_message(n, severity, payload, bytes);
+
+    payload.len = (uint32_t)(room - (room > 127)); /* a longer length takes one byte more */
+    CHECK((size_t)write_payload(next_random(seed) % 2000, text, sizeof text) >= payload.len);
+    CHECK(build_message(n, severity, payload, bytes) == MESSAGE_SIZE);
     CHECK(msg_view_init(view, bytes, MESSAGE_SIZE) == 0);
 }
 

@@ -54,14 +54,14 @@ int64_t atoms_input(struct atoms *atoms, const struct atom_input *input)
     struct input_head head = {input->variable, input->field_index, input->value_index};
     void *inputs = atoms->inputs;
     const char *name;
-    bool fresh;
+    bool fresh = false;
     int64_t index;
 
     if (reserve(&inputs, &atoms->input_capacity, atoms_input_count(atoms), sizeof *input) < 0)
         return -ENOMEM;
     atoms->inputs = inputs;
-    index = intern_pair(&atoms->input_keys, &head, sizeof head, input->name, input->name_len, &fresh,
-                        &name);
+    index = intern_pair(&atoms->input_keys, &head, sizeof head, input->name, input->name_len,
+                        &fresh, &name);
     if (index >= 0 && fresh) {
         atoms->inputs[index] = *input;
         atoms->inputs[index].name = name;
@@ -71,18 +71,19 @@ int64_t atoms_input(struct atoms *atoms, const struct atom_input *input)
 
 int64_t atoms_put(struct atoms *atoms, const struct atom *atom)
 {
-    struct atom_head head = {(uint32_t)atom->type, atom->input, (uint32_t)atom->compare, atom->utf8,
-                             atom->gate,           0,            0};
+    struct atom_head head = {
+        (uint32_t)atom->type, atom->input, (uint32_t)atom->compare, atom->utf8, atom->gate, 0, 0};
     void *items = atoms->items;
     const char *text;
-    bool fresh;
+    bool fresh = false;
     int64_t index;
 
     memcpy(&head.number, &atom->number, sizeof head.number);
     if (reserve(&items, &atoms->capacity, atoms_count(atoms), sizeof *atom) < 0)
         return -ENOMEM;
     atoms->items = items;
-    index = intern_pair(&atoms->keys, &head, sizeof head, atom->text, atom->text_len, &fresh, &text);
+    index =
+        intern_pair(&atoms->keys, &head, sizeof head, atom->text, atom->text_len, &fresh, &text);
     if (index >= 0 && fresh) {
         atoms->items[index] = *atom;
         atoms->items[index].text = text;

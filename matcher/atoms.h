@@ -2,9 +2,9 @@
  *
  * atoms.h - the different yes-or-no facts about a message that a rule set asks for.
  *
- * Place:   gates.c turns each test of a rule into one or more atoms; match_plan.c builds the tables that
- *          answer them. An atom is false unless something in the message makes it true ("fires" it), so
- *          what is not in a message costs nothing.
+ * Place:   gates.c turns each test of a rule into one or more atoms; match_plan.c builds the tables
+ *          that answer them. An atom is false unless something in the message makes it true
+ *          ("fires" it), so what is not in a message costs nothing.
  * Threads: one owner while compiling; read-only afterwards.
  * Memory:  keys and texts are kept until atoms_fini(). Regex spans borrow the rules.
  * Failure: -ENOMEM.

@@ -5,25 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "matcher/regex_pcre.h"
-#include "matcher/utf8_text.h"
+#include "matcher/regex_match.h"
 
 struct evaluator {
     const struct rule *rule;
-    struct regex_pcre *codes[]; /* one for each test, NULL: no expression */
+    struct regex_matcher *matchers[]; /* one for each test, NULL: no expression */
 };
 
 struct evaluator_scratch {
-    struct regex_pcre_scratch *pcre;
-    char *repaired;
-    size_t repaired_size;
-    uint64_t limits;
+    struct regex_match_scratch match;
 };
 
 int evaluator_new(const struct rule *rule, struct evaluator **out)
 {
     struct evaluator *evaluator =
-        calloc(1, sizeof *evaluator + rule->test_count * sizeof(evaluator->codes[0]));
+        calloc(1, sizeof *evaluator + rule->test_count * sizeof(struct regex_matcher *));
     int rc = 0;
 
     if (!evaluator)
@@ -33,7 +29,7 @@ int evaluator_new(const struct rule *rule, struct evaluator **out)
         if (rule->tests[i].operand == RULE_REGEX) {
             struct regex_span span = regex_whole(rule->tests[i].regex);
 
-            rc = regex_pcre_new(&span, &evaluator->codes[i]);
+            rc = regex_matcher_new(&span, &evaluator->matchers[i]);
         }
     }
     if (rc < 0) {
@@ -49,40 +45,44 @@ void evaluator_free(struct evaluator *evaluator)
     if (!evaluator)
         return;
     for (uint32_t i = 0; i < evaluator->rule->test_count; i++)
-        regex_pcre_free(evaluator->codes[i]);
+        regex_matcher_free(evaluator->matchers[i]);
     free(evaluator);
 }
 
 int evaluator_scratch_new(struct evaluator_scratch **out)
 {
     struct evaluator_scratch *scratch = calloc(1, sizeof *scratch);
-    int rc;
+    int rc = scratch ? regex_match_scratch_init(&scratch->match) : -ENOMEM;
 
-    if (!scratch)
-        return -ENOMEM;
-    scratch->repaired_size = (size_t)EVALUATE_REPAIR_SIZE * UTF8_GROWTH_MAX;
-    scratch->repaired = malloc(scratch->repaired_size);
-    rc = scratch->repaired ? regex_pcre_scratch_new(&scratch->pcre) : -ENOMEM;
-    if (rc < 0) {
+    if (rc < 0)
         evaluator_scratch_free(scratch);
-        return rc;
+    else
+        *out = scratch;
+    return rc;
+}
+
+int evaluator_scratch_fit(struct evaluator_scratch *scratch, const struct evaluator *evaluator)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; i < evaluator->rule->test_count && rc == 0; i++) {
+        if (evaluator->matchers[i])
+            rc = regex_match_scratch_fit(&scratch->match, evaluator->matchers[i]);
     }
-    *out = scratch;
-    return 0;
+    return rc;
 }
 
 void evaluator_scratch_free(struct evaluator_scratch *scratch)
 {
     if (!scratch)
         return;
-    regex_pcre_scratch_free(scratch->pcre);
-    free(scratch->repaired);
+    regex_match_scratch_fini(&scratch->match);
     free(scratch);
 }
 
 uint64_t evaluator_scratch_limits(const struct evaluator_scratch *scratch)
 {
-    return scratch->limits;
+    return scratch->match.limits;
 }
 
 static int compare_text(const struct rule_value *value, const struct rule_test *test)
@@ -136,32 +136,6 @@ static bool test_number(double value, const struct rule_test *test)
     }
 }
 
-static bool test_regex(const struct regex_pcre *code, struct evaluator_scratch *scratch,
-                       const struct rule_value *value)
-{
-    const char *text = value->text;
-    size_t len = value->len;
-    int rc;
-
-    if (regex_pcre_wants_utf8(code) && utf8_valid_size(text, len) < len) {
-        if (len * UTF8_GROWTH_MAX > scratch->repaired_size) {
-            char *larger = realloc(scratch->repaired, len * UTF8_GROWTH_MAX);
-
-            if (!larger) {
-                scratch->limits++;
-                return false;
-            }
-            scratch->repaired = larger;
-            scratch->repaired_size = len * UTF8_GROWTH_MAX;
-        }
-        len = utf8_repair(text, len, scratch->repaired);
-        text = scratch->repaired;
-    }
-    rc = regex_pcre_match(code, scratch->pcre, text, len);
-    scratch->limits += rc < 0;
-    return rc == 1;
-}
-
 static bool test_string(const struct evaluator *evaluator, struct evaluator_scratch *scratch,
                         uint32_t index, const struct rule_value *value)
 {
@@ -172,7 +146,7 @@ static bool test_string(const struct evaluator *evaluator, struct evaluator_scra
     case RULE_BOOLEAN: /* the words TRUE and FALSE */
         return is_ordered(test->compare, compare_text(value, test));
     case RULE_REGEX:
-        return test_regex(evaluator->codes[index], scratch, value) ==
+        return regex_match(evaluator->matchers[index], &scratch->match, value->text, value->len) ==
                (test->compare == RULE_MATCHES);
     default:
         return false;

@@ -2,13 +2,12 @@
  *
  * evaluate.h - one rule against one message, test by test, as Heka did it.
  *
- * Place:   the measure for ruleset_match(): slow and plain. Used by the tests, explain.c and tools that
- *          have one rule only.
+ * Place:   the measure for ruleset_match(): slow and plain. Used by the tests, explain.c and tools
+ *          that have one rule only.
  * Threads: an evaluator is immutable and shared; a scratch belongs to one thread.
- * Memory:  evaluate() allocates nothing, except to repair a value over EVALUATE_REPAIR_SIZE bytes
- *          that is not UTF-8.
- * Failure: an expression that finds no answer within its limits counts as "does not match" and in the
- *          scratch.
+ * Memory:  evaluate() allocates nothing, but see regex_match.h.
+ * Failure: an expression that finds no answer within its limits counts as "does not match" and in
+ *          the scratch.
  * Source:  docs/formats/matcher.md.
  */
 #ifndef MATCHER_EVALUATE_H
@@ -18,8 +17,6 @@
 #include "matcher/rule_parse.h"
 #include "matcher/rule_value.h"
 
-enum { EVALUATE_REPAIR_SIZE = 64 * 1024 };
-
 struct evaluator;
 struct evaluator_scratch;
 
@@ -28,6 +25,8 @@ int evaluator_new(const struct rule *rule, struct evaluator **out);
 void evaluator_free(struct evaluator *evaluator);
 
 int evaluator_scratch_new(struct evaluator_scratch **out);
+/* Makes the scratch fit for `evaluator`; call it once for each. */
+int evaluator_scratch_fit(struct evaluator_scratch *scratch, const struct evaluator *evaluator);
 void evaluator_scratch_free(struct evaluator_scratch *scratch);
 
 /* Expressions given up at a limit so far. */

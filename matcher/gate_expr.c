@@ -7,6 +7,7 @@
 
 #include "matcher/regex_emit.h"
 #include "matcher/regex_form.h"
+#include "matcher/regex_shape.h"
 
 /* Everything that turns one test into atoms. */
 struct test_writer {
@@ -55,7 +56,8 @@ static void adopt(struct gate_exprs *exprs, uint32_t parent, uint32_t child)
     nodes[parent].last = same ? nodes[child].last : child;
 }
 
-int64_t gate_expr_join(struct gate_exprs *exprs, enum gate_expr_op op, uint32_t left, uint32_t right)
+int64_t gate_expr_join(struct gate_exprs *exprs, enum gate_expr_op op, uint32_t left,
+                       uint32_t right)
 {
     enum gate_expr_op neutral = op == EXPR_AND ? EXPR_TRUE : EXPR_FALSE;
     enum gate_expr_op final = op == EXPR_AND ? EXPR_FALSE : EXPR_TRUE;
@@ -95,7 +97,8 @@ int64_t gate_expr_negate(struct gate_exprs *exprs, uint32_t node)
     return copy;
 }
 
-static int64_t write_literal(const struct test_writer *writer, const struct atom *atom, bool negated)
+static int64_t write_literal(const struct test_writer *writer, const struct atom *atom,
+                             bool negated)
 {
     struct atom copy = *atom;
     int64_t index;
@@ -214,10 +217,9 @@ static int fill_regex_atom(const struct regex_form *form, struct buffer *text, s
     atom->type = types[form->type];
     if (atom->type == ATOM_REGEX) {
         atom->span = form->span;
-        atom->utf8 = !regex_is_byte_safe(&form->span);
+        atom->utf8 = !regex_shape_of(&form->span).is_byte_safe;
         buffer_clear(text);
-        rc = regex_emit(&form->span, atom->utf8 ? REGEX_AS_UTF8 : REGEX_AS_BYTES, REGEX_KEEP_LINES,
-                        text);
+        rc = regex_emit(&form->span, atom->utf8 ? REGEX_AS_UTF8 : REGEX_AS_BYTES, text);
     }
     atom->text = text->data;
     atom->text_len = text->size;
@@ -249,7 +251,8 @@ static int64_t write_nil(const struct test_writer *writer)
     return write_literal(writer, &atom, writer->test->compare == RULE_EQ);
 }
 
-static int64_t write_test(struct gate_exprs *exprs, struct atoms *atoms, const struct rule_test *test)
+static int64_t write_test(struct gate_exprs *exprs, struct atoms *atoms,
+                          const struct rule_test *test)
 {
     struct atom_input input = {
         .variable = test->variable,

@@ -221,9 +221,9 @@ int64_t gates_add_rule(struct gates *gates, const struct rule *rule, const char 
     if (node >= 0 && signer) {
         int64_t signed_by = gate_expr_of_signer(&writer.exprs, &gates->atoms, signer);
 
-        node = signed_by < 0 ? signed_by
-                             : gate_expr_join(&writer.exprs, EXPR_AND, (uint32_t)signed_by,
-                                              (uint32_t)node);
+        node = signed_by < 0
+                   ? signed_by
+                   : gate_expr_join(&writer.exprs, EXPR_AND, (uint32_t)signed_by, (uint32_t)node);
     }
     if (node >= 0)
         node = write_gate(&writer, (uint32_t)node);

@@ -3,10 +3,10 @@
  * gates.h - rules as AND gates over atoms.
  *
  * Place:   between the parsed rules and match_plan.c.
- *          A gate is true when each of its clauses has a true atom and none of its negatives is true.
- *          What does not fit (an OR of ANDs, more than GATE_CLAUSES_MAX clauses) becomes a gate of its
- *          own, whose result is one more atom; such an inner gate is false when no atom is true, so it
- *          costs nothing on messages that it has nothing to do with.
+ *          A gate is true when each of its clauses has a true atom and none of its negatives is
+ *          true. What does not fit (an OR of ANDs, more than GATE_CLAUSES_MAX clauses) becomes a
+ *          gate of its own, whose result is one more atom; such an inner gate is false when no atom
+ *          is true, so it costs nothing on messages that it has nothing to do with.
  * Threads: one owner.
  * Memory:  everything is freed by gates_fini(). Atoms borrow the rules.
  * Failure: -ENOMEM; -EINVAL when an expression cannot be written for the engines.

@@ -28,7 +28,8 @@ struct intern {
     uint32_t slot_count;
 };
 
-/* The number of these bytes, from 0 in the order of first appearance; *fresh says whether it is new. */
+/* The number of these bytes, from 0 in the order of first appearance; *fresh says whether it is
+ * new. */
 int64_t intern_put(struct intern *table, const void *bytes, size_t size, bool *fresh);
 void intern_fini(struct intern *table);
 

@@ -2,15 +2,15 @@
  *
  * regex.h - regular expressions in RE2's syntax as a tree.
  *
- * Place:   rule_parse.c parses; regex_emit.c writes the tree for PCRE2 and Hyperscan, regex_run.c runs
- *          it directly, regex_literal.c finds out whether it is a plain string test.
+ * Place:   rule_parse.c parses; regex_emit.c writes the tree for PCRE2 and Hyperscan, regex_run.c
+ *          runs it directly, regex_form.c finds out whether it is a plain string test.
  * Threads: a parsed tree is immutable and may be shared.
  * Memory:  regex_parse() allocates the whole tree, regex_free() frees it.
  * Failure: what RE2 refuses is refused (look-around, back references, possessive and atomic groups,
  *          unknown escapes, repeats over 1000), with the byte position and what was expected.
  * Source:  RE2's syntax as Go's regexp/syntax has it (Perl flags), which Heka used.
- *          Greediness, capture groups and order of alternatives do not matter to a yes-or-no match and
- *          are checked but not kept.
+ *          Greediness, capture groups and order of alternatives do not matter to a yes-or-no match
+ *          and are checked but not kept.
  */
 #ifndef MATCHER_REGEX_H
 #define MATCHER_REGEX_H
@@ -23,9 +23,10 @@
 
 enum {
     REGEX_LEN_MAX = 8192,
-    REGEX_DEPTH_MAX = 100,      /* nested groups */
-    REGEX_REPEAT_MAX = 1000,    /* n and m of {n,m}, and the product of nested ones */
-    REGEX_WEIGHT_MAX = 20000,   /* nodes after writing out {n,m}; bounds compile time and matching */
+    REGEX_DEPTH_MAX = 100,    /* nested groups */
+    REGEX_REPEAT_MAX = 1000,  /* n and m of {n,m}, and the product of nested ones */
+    REGEX_WEIGHT_MAX = 20000, /* nodes after writing out {n,m}; bounds compile time and matching */
+    REGEX_RANGES_MAX = 65536, /* of all character classes together */
     REGEX_INFINITE = UINT32_MAX /* max of * + {n,} */
 };
 

@@ -253,8 +253,10 @@ static int take_escaped(struct regex_parser *parser, uint32_t *point)
         *point = (uint8_t)controls[found - letters];
         return 0;
     }
-    if ((c & 0x80) || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))
-        return regex_fail(parser, start, "\"\\%c\" is not an escape of RE2", c & 0x80 ? '?' : c);
+    if (c & 0x80)
+        return regex_fail(parser, start, "only ASCII characters can be escaped");
+    if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))
+        return regex_fail(parser, start, "\"\\%c\" is not an escape of RE2", c);
     *point = (uint8_t)c;
     return 0;
 }
@@ -275,7 +277,7 @@ static int take_class_range(struct regex_parser *parser, size_t open, struct cod
 {
     struct code_points extra = {0};
     size_t start = parser->at;
-    uint32_t low;
+    uint32_t low = 0;
     uint32_t high;
     int rc = take_class_char(parser, open, &low);
 
@@ -338,7 +340,7 @@ int64_t regex_parse_class(struct regex_parser *parser)
 int64_t regex_parse_escape(struct regex_parser *parser)
 {
     struct code_points set = {0};
-    uint32_t point;
+    uint32_t point = 0;
     int64_t result = take_property(parser, &set);
 
     if (result == 0)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * regex_emit.h - a parsed expression as pattern text that PCRE2 and Hyperscan read alike.
+ * regex_emit.h - a parsed expression as pattern text for PCRE2 and Hyperscan.
  *
- * Place:   between regex_parse.c and the engines (regex_pcre.c, scan_db.c). Only constructs that mean
- *          the same in both are written: explicit code points, \A \z \b \B, groups without capture.
+ * Place:   between regex_parse.c and the engines (regex_pcre.c, scan_db.c). Only constructs that
+ *          mean the same in both are written: explicit characters, \A \z \b \B, groups without
+ *          capture.
  * Threads: any, no state.
  * Memory:  appends to the caller's buffer.
  * Failure: the buffer's errors.
@@ -15,26 +16,17 @@
 #include "matcher/regex.h"
 
 enum regex_coding {
-    REGEX_AS_BYTES, /* for engines without UTF mode; only when regex_is_byte_safe() */
-    REGEX_AS_UTF8   /* for engines in UTF mode; the value has to be valid UTF-8 */
+    REGEX_AS_BYTES,    /* bytes, for every value; only when is_byte_safe */
+    REGEX_AS_UTF8,     /* for an engine in UTF mode and valid UTF-8 */
+    REGEX_AS_SCAN,     /* bytes, for valid UTF-8; only when is_scannable */
+    REGEX_AS_ROUGHLY,  /* bytes, for valid UTF-8: small, and matches at least what it should */
+    REGEX_BATCH = 0x10 /* added to the last two: values stand in one text, each between its two
+                          separators; only when is_batchable */
 };
 
-enum regex_anchors {
-    REGEX_KEEP_LINES,
-    REGEX_DROP_LINES /* leaves out (?m) anchors: matches at least what the expression matches */
-};
+/* Bytes that UTF-8 does not have, in front of and behind each value of a batch. */
+enum { REGEX_BATCH_BEGIN = 0xFE, REGEX_BATCH_END = 0xFF };
 
-/* True when matching byte by byte gives the same answer as matching character by character, for every
- * value, valid UTF-8 or not. docs/formats/matcher.md has the argument. */
-bool regex_is_byte_safe(const struct regex_span *span);
-
-/* True when the tree has (?m) anchors, which engines understand differently. */
-bool regex_has_line_anchors(const struct regex_span *span);
-
-int regex_emit(const struct regex_span *span, enum regex_coding coding, enum regex_anchors anchors,
-               struct buffer *out);
-
-/* `literal` as a pattern for exactly these bytes. */
-int regex_emit_bytes(const char *literal, size_t len, struct buffer *out);
+int regex_emit(const struct regex_span *span, unsigned coding, struct buffer *out);
 
 #endif

@@ -32,7 +32,8 @@ static void drop_first(struct regex_span *span)
     span->count--;
 }
 
-/* A search may begin and end anywhere, so what can match nothing at either end changes no answer. */
+/* A search may begin and end anywhere, so what can match nothing at either end changes no
+ * answer. */
 static bool is_droppable(const struct regex_node *node)
 {
     return node->nullable && !node->asserts;
@@ -67,8 +68,7 @@ static int take_literal(const struct regex_span *span, struct buffer *literal, b
         if (at->op != REGEX_CLASS || at->range_count != 1)
             return 0;
         range = span->regex->pool.ranges[at->range_first];
-        if (range.low != range.high || range.low == UTF8_INVALID ||
-            (range.low >= 0xD800 && range.low <= 0xDFFF))
+        if (range.low != range.high || range.low == UTF8_INVALID)
             return 0;
         rc = buffer_append(literal, text, utf8_encode(range.low, text));
         if (rc < 0)

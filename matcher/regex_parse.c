@@ -54,16 +54,34 @@ int64_t regex_node_new(struct regex_parser *parser, enum regex_op op)
     return regex->node_count++;
 }
 
+/* Surrogates are left out: no text has them, and engines refuse them. */
+static int keep_range(struct code_points *pool, struct code_range range)
+{
+    int rc = 0;
+
+    if (range.low < 0xD800)
+        rc = code_points_add(pool, range.low, range.high < 0xD800 ? range.high : 0xD7FF);
+    if (rc == 0 && range.high > 0xDFFF)
+        rc = code_points_add(pool, range.low > 0xDFFF ? range.low : 0xE000, range.high);
+    return rc;
+}
+
 int64_t regex_class_new(struct regex_parser *parser, const struct code_points *set)
 {
     int64_t node = regex_node_new(parser, REGEX_CLASS);
     struct regex *regex = parser->regex;
+    int rc = 0;
 
     if (node < 0)
         return node;
     regex->nodes[node].range_first = regex->pool.count;
-    regex->nodes[node].range_count = set->count;
-    return code_points_add_all(&regex->pool, set) < 0 ? -ENOMEM : node;
+    for (uint32_t i = 0; i < set->count && rc == 0; i++)
+        rc = keep_range(&regex->pool, set->ranges[i]);
+    regex->nodes[node].range_count = regex->pool.count - regex->nodes[node].range_first;
+    if (regex->pool.count > REGEX_RANGES_MAX)
+        return regex_fail(parser, parser->at, "the classes up to here have over %d ranges",
+                          REGEX_RANGES_MAX);
+    return rc < 0 ? rc : node;
 }
 
 int64_t regex_literal_new(struct regex_parser *parser, uint32_t point)
@@ -254,13 +272,15 @@ static int take_group_name(struct regex_parser *parser, size_t start)
     while (parser->at < parser->len) {
         char c = parser->text[parser->at];
 
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'))
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+              c == '_'))
             break;
         parser->at++;
     }
     len = parser->at - from;
     if (len == 0 || !regex_looking_at(parser, ">"))
-        return regex_fail(parser, start, "expected a group name of letters, digits and _ and \">\"");
+        return regex_fail(parser, start,
+                          "expected a group name of letters, digits and _ and \">\"");
     if (len + 5 > sizeof needle)
         return regex_fail(parser, start, "a group name is at most %zu characters long",
                           sizeof needle - 5);
@@ -362,7 +382,8 @@ static int64_t parse_backslash(struct regex_parser *parser)
 static int64_t parse_dot(struct regex_parser *parser)
 {
     struct code_points set = {0};
-    int64_t result = code_points_add(&set, 0, parser->flags & REGEX_DOT_ALL ? CODE_POINT_MAX : '\t');
+    int64_t result =
+        code_points_add(&set, 0, parser->flags & REGEX_DOT_ALL ? CODE_POINT_MAX : '\t');
 
     parser->at++;
     if (result == 0 && !(parser->flags & REGEX_DOT_ALL))

@@ -13,9 +13,9 @@
 #include "matcher/regex.h"
 
 enum { /* flags of (?ims) */
-    REGEX_FOLD = 1,
-    REGEX_MULTI_LINE = 2,
-    REGEX_DOT_ALL = 4
+       REGEX_FOLD = 1,
+       REGEX_MULTI_LINE = 2,
+       REGEX_DOT_ALL = 4
 };
 
 struct regex_parser {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "matcher/regex_emit.h"
+#include "matcher/regex_shape.h"
 
 struct regex_pcre {
     pcre2_code *code;
@@ -21,19 +22,18 @@ struct regex_pcre_scratch {
 
 int regex_pcre_new(const struct regex_span *span, struct regex_pcre **out)
 {
-    bool utf8 = !regex_is_byte_safe(span);
+    bool utf8 = !regex_shape_of(span).is_byte_safe;
     struct buffer text = {0};
     struct regex_pcre *code = calloc(1, sizeof *code);
     uint32_t options = PCRE2_NO_AUTO_CAPTURE | (utf8 ? PCRE2_UTF | PCRE2_NO_UTF_CHECK : 0);
     int error;
     PCRE2_SIZE error_at;
-    int rc = code ? regex_emit(span, utf8 ? REGEX_AS_UTF8 : REGEX_AS_BYTES, REGEX_KEEP_LINES, &text) : -ENOMEM;
+    int rc = code ? regex_emit(span, utf8 ? REGEX_AS_UTF8 : REGEX_AS_BYTES, &text) : -ENOMEM;
 
     if (rc < 0)
         goto out;
     code->utf8 = utf8;
-    code->code =
-        pcre2_compile((PCRE2_SPTR)text.data, text.size, options, &error, &error_at, NULL);
+    code->code = pcre2_compile((PCRE2_SPTR)text.data, text.size, options, &error, &error_at, NULL);
     if (!code->code) {
         rc = error == PCRE2_ERROR_HEAP_FAILED ? -ENOMEM : -EINVAL;
         goto out;
@@ -94,8 +94,8 @@ void regex_pcre_scratch_free(struct regex_pcre_scratch *scratch)
 int regex_pcre_match(const struct regex_pcre *code, struct regex_pcre_scratch *scratch,
                      const char *value, size_t len)
 {
-    int rc = pcre2_match(code->code, (PCRE2_SPTR)value, len, 0,
-                         code->utf8 ? PCRE2_NO_UTF_CHECK : 0, scratch->match, scratch->context);
+    int rc = pcre2_match(code->code, (PCRE2_SPTR)value, len, 0, code->utf8 ? PCRE2_NO_UTF_CHECK : 0,
+                         scratch->match, scratch->context);
 
     if (rc >= 0)
         return 1;

@@ -28,11 +28,16 @@ static const struct symbol symbols[] = {
 };
 
 static const char *const variable_names[RULE_VARIABLES] = {
-    [RULE_UUID] = "Uuid",           [RULE_TYPE] = "Type",
-    [RULE_LOGGER] = "Logger",       [RULE_PAYLOAD] = "Payload",
-    [RULE_ENV_VERSION] = "EnvVersion", [RULE_HOSTNAME] = "Hostname",
-    [RULE_TIMESTAMP] = "Timestamp", [RULE_SEVERITY] = "Severity",
-    [RULE_PID] = "Pid",             [RULE_FIELD] = "Fields",
+    [RULE_UUID] = "Uuid",
+    [RULE_TYPE] = "Type",
+    [RULE_LOGGER] = "Logger",
+    [RULE_PAYLOAD] = "Payload",
+    [RULE_ENV_VERSION] = "EnvVersion",
+    [RULE_HOSTNAME] = "Hostname",
+    [RULE_TIMESTAMP] = "Timestamp",
+    [RULE_SEVERITY] = "Severity",
+    [RULE_PID] = "Pid",
+    [RULE_FIELD] = "Fields",
 };
 
 const char *rule_variable_name(enum rule_variable variable)
@@ -81,8 +86,9 @@ static bool is_blank_from(const struct rule_lexer *lexer, size_t at)
     return at + strspn(lexer->text + at, " \t\r\n") == lexer->len;
 }
 
-/* At a delimiter: the text up to the same one, into `strings`. A backslash in front of the delimiter
- * goes, every other one stays with the character behind it. False when the end is missing. */
+/* At a delimiter: the text up to the same one, into `strings`. A backslash in front of the
+ * delimiter goes, every other one stays with the character behind it. False when the end is
+ * missing. */
 static bool take_delimited(struct rule_lexer *lexer, struct rule_token *token)
 {
     char delimiter = lexer->text[lexer->at++];
@@ -124,8 +130,9 @@ static int lex_delimited(struct rule_lexer *lexer, struct rule_token *token)
         lexer->at = lexer->len;
         return 0;
     }
-    return rule_fail(lexer, start, "the %s that begins here has no end: expected %c before the end "
-                                   "of the rule or line",
+    return rule_fail(lexer, start,
+                     "the %s that begins here has no end: expected %c before the end "
+                     "of the rule or line",
                      delimiter == '/' ? "regular expression" : "string", delimiter);
 }
 
@@ -231,7 +238,8 @@ static int take_field(struct rule_lexer *lexer, struct rule_token *token)
     if (rc == 0)
         rc = take_index(lexer, &token->value_index);
     if (rc == 0 && peek(lexer) == '[')
-        rc = rule_fail(lexer, lexer->at, "expected at most two indexes, Fields[name][field][value]");
+        rc =
+            rule_fail(lexer, lexer->at, "expected at most two indexes, Fields[name][field][value]");
     return rc;
 }
 
@@ -242,8 +250,9 @@ static bool is_word(const char *text, size_t len, const char *word)
 
 static int lex_word(struct rule_lexer *lexer, struct rule_token *token)
 {
-    static const struct symbol constants[] = {
-        {"TRUE", TOKEN_TRUE, RULE_EQ}, {"FALSE", TOKEN_FALSE, RULE_EQ}, {"NIL", TOKEN_NIL, RULE_EQ}};
+    static const struct symbol constants[] = {{"TRUE", TOKEN_TRUE, RULE_EQ},
+                                              {"FALSE", TOKEN_FALSE, RULE_EQ},
+                                              {"NIL", TOKEN_NIL, RULE_EQ}};
     const char *word = lexer->text + lexer->at;
     const char *hint = "";
     size_t len = 0;

@@ -5,8 +5,8 @@
  * Place:   rule_parse.c only.
  * Threads: one.
  * Memory:  unescaped strings go to the caller's buffer, which is as long as the rule's text.
- * Failure: -EINVAL after filling the fault. What Heka's lexer takes for the end of the rule (unknown
- *          words, unfinished strings) is a fault here, unless nothing would be lost.
+ * Failure: -EINVAL after filling the fault. What Heka's lexer takes for the end of the rule
+ *          (unknown words, unfinished strings) is a fault here, unless nothing would be lost.
  * Source:  docs/formats/matcher.md.
  */
 #ifndef MATCHER_RULE_LEX_H

@@ -52,8 +52,7 @@ static void add_note(struct rule_parser *parser, const char *text)
     struct rule *rule = parser->rule;
 
     if (rule->note_count < RULE_NOTES_MAX)
-        rule->notes[rule->note_count] =
-            (struct rule_note){(uint32_t)parser->token.position, text};
+        rule->notes[rule->note_count] = (struct rule_note){(uint32_t)parser->token.position, text};
     rule->note_count++;
 }
 
@@ -77,6 +76,7 @@ static int64_t node_new(struct rule_parser *parser, enum rule_op op, uint32_t le
 static int64_t test_new(struct rule_parser *parser, const struct rule_test *test)
 {
     struct rule *rule = parser->rule;
+    int64_t node;
 
     if (rule->test_count == RULE_TESTS_MAX)
         return rule_fail(&parser->lexer, test->position, "the rule has over %d tests",
@@ -90,8 +90,10 @@ static int64_t test_new(struct rule_parser *parser, const struct rule_test *test
         rule->tests = tests;
         parser->test_capacity = capacity;
     }
-    rule->tests[rule->test_count] = *test;
-    return node_new(parser, RULE_TEST, rule->test_count++, 0);
+    node = node_new(parser, RULE_TEST, rule->test_count, 0);
+    if (node >= 0) /* from here on the rule owns the expression */
+        rule->tests[rule->test_count++] = *test;
+    return node;
 }
 
 static int parse_regex(struct rule_parser *parser, struct rule_test *test)
@@ -103,8 +105,7 @@ static int parse_regex(struct rule_parser *parser, struct rule_test *test)
     test->operand = RULE_REGEX;
     if (rc != -EINVAL)
         return rc;
-    return rule_fail(&parser->lexer,
-                     rule_regex_position(&parser->lexer, token, fault.position),
+    return rule_fail(&parser->lexer, rule_regex_position(&parser->lexer, token, fault.position),
                      "the regular expression is not RE2: %s", fault.text);
 }
 

@@ -2,8 +2,8 @@
  *
  * rule_parse.h - Heka's message_matcher language: text to tree.
  *
- * Place:   ruleset.c, `hekad -check`, explain.c. Language: docs/formats/matcher.md; where Heka and this
- *          parser part ways: docs/decisions/0004-matcher-quirks.md.
+ * Place:   ruleset.c, `hekad -check`, explain.c. Language: docs/formats/matcher.md; where Heka and
+ *          this parser part ways: docs/decisions/0004-matcher-quirks.md.
  * Threads: a parsed rule is immutable and may be shared.
  * Memory:  rule_parse() allocates the whole rule, rule_free() frees it.
  * Failure: -EINVAL with the first fault's position and what was expected there, or -ENOMEM.

@@ -26,7 +26,8 @@ static const char *const categories[] = {
     "Pi", "Po", "Ps", "S",  "Sc", "Sk", "Sm", "So", "Z",  "Zl", "Zp", "Zs",
 };
 
-/* Scripts with four letters in full; other four-letter words are abbreviations, which RE2 refuses. */
+/* Scripts with four letters in full; other four-letter words are abbreviations, which RE2
+ * refuses. */
 static const char *const short_scripts[] = {"Ahom", "Cham", "Lisu", "Modi", "Newa", "Thai", "Toto"};
 
 struct table {
@@ -65,15 +66,15 @@ static bool is_script_name(const char *name)
     return !at_start;
 }
 
-/* Adds every code point of `subject` (valid UTF-8) that `pattern` matches; the pattern matches one or
- * more neighbours at a time, in the order of the code points. */
+/* Adds every code point of `subject` (valid UTF-8) that `pattern` matches; the pattern matches one
+ * or more neighbours at a time, in the order of the code points. */
 static int collect(const char *pattern, const char *subject, size_t size, struct code_points *set)
 {
     int error;
     PCRE2_SIZE error_at;
     uint32_t options = PCRE2_UTF | PCRE2_NO_UTF_CHECK;
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &error,
-                                     &error_at, NULL);
+    pcre2_code *code =
+        pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &error, &error_at, NULL);
     pcre2_match_data *match = code ? pcre2_match_data_create(1, NULL) : NULL;
     size_t start = 0;
     int rc = 0;
@@ -84,7 +85,8 @@ static int collect(const char *pattern, const char *subject, size_t size, struct
     while (match && rc == 0 && start < size) {
         const PCRE2_SIZE *span = pcre2_get_ovector_pointer(match);
 
-        if (pcre2_match(code, (PCRE2_SPTR)subject, size, start, PCRE2_NO_UTF_CHECK, match, NULL) < 0)
+        if (pcre2_match(code, (PCRE2_SPTR)subject, size, start, PCRE2_NO_UTF_CHECK, match, NULL) <
+            0)
             break;
         for (size_t at = span[0]; at < span[1] && rc == 0;) {
             uint32_t point = utf8_decode(subject, size, &at);

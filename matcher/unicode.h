@@ -2,8 +2,8 @@
  *
  * unicode.h - Unicode tables, read out of PCRE2 once and kept.
  *
- * Place:   code_points.c, when a rule has \p{...} or (?i) beyond ASCII. Asking PCRE2 keeps every engine
- *          on one version of Unicode: Hyperscan and regex_run.c see explicit ranges only.
+ * Place:   code_points.c, when a rule has \p{...} or (?i) beyond ASCII. Asking PCRE2 keeps every
+ *          engine on one version of Unicode: Hyperscan and regex_run.c see explicit ranges only.
  * Threads: any; the tables are built under a lock, on paths where rules are compiled.
  * Memory:  at most one table for each category and script; they stay until the process ends.
  * Failure: -ENOENT (no such property), -ENOMEM.

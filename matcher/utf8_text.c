@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Length that the lead byte announces (0: not a lead byte) and the bounds of the second byte, which keep
- * out overlong forms, surrogates and what is above U+10FFFF. */
+/* Length that the lead byte announces (0: not a lead byte) and the bounds of the second byte, which
+ * keep out overlong forms, surrogates and what is above U+10FFFF. */
 static unsigned lead_len(uint8_t lead, uint8_t *low, uint8_t *high)
 {
     *low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
@@ -64,26 +64,41 @@ size_t utf8_encode(uint32_t point, char text[UTF8_MAX])
     return len;
 }
 
+static uint64_t load_word(const uint8_t *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+/* Bytes of ASCII from `at` on, in steps of 8. */
+static size_t skip_ascii(const uint8_t *bytes, size_t size, size_t at)
+{
+    const uint64_t high = 0x8080808080808080u;
+
+    while (size - at >= 32 && !((load_word(bytes + at) | load_word(bytes + at + 8) |
+                                 load_word(bytes + at + 16) | load_word(bytes + at + 24)) &
+                                high))
+        at += 32;
+    while (size - at >= 8 && !(load_word(bytes + at) & high))
+        at += 8;
+    return at;
+}
+
 size_t utf8_valid_size(const char *text, size_t size)
 {
     const uint8_t *bytes = (const uint8_t *)text;
-    size_t at = 0;
+    size_t at = skip_ascii(bytes, size, 0);
 
     while (at < size) {
-        uint64_t word;
-        unsigned len;
+        unsigned len = char_len(bytes + at, size - at);
 
-        if (size - at >= sizeof word) {
-            memcpy(&word, bytes + at, sizeof word);
-            if (!(word & 0x8080808080808080u)) {
-                at += sizeof word;
-                continue;
-            }
-        }
-        len = char_len(bytes + at, size - at);
         if (len == 0)
             return at;
         at += len;
+        if (len == 1 && size - at >= 8)
+            at = skip_ascii(bytes, size, at);
     }
     return at;
 }

@@ -2,7 +2,8 @@
  *
  * utf8_text.h - UTF-8 as RE2 reads it: a byte that begins no valid character counts as U+FFFD.
  *
- * Place:   regex parsing and matching; ruleset_match.c repairs values before engines that need UTF-8.
+ * Place:   regex parsing and matching; ruleset_match.c repairs values before engines that need
+ *          UTF-8.
  * Threads: any, no state.
  * Memory:  the caller's.
  */
@@ -14,8 +15,8 @@
 #include <stdint.h>
 
 enum {
-    UTF8_MAX = 4,          /* bytes of one character */
-    UTF8_GROWTH_MAX = 3,   /* utf8_repair() writes at most so many bytes for one */
+    UTF8_MAX = 4,         /* bytes of one character */
+    UTF8_GROWTH_MAX = 3,  /* utf8_repair() writes at most so many bytes for one */
     UTF8_INVALID = 0xFFFD /* what an invalid byte reads as */
 };
 
@@ -28,8 +29,8 @@ size_t utf8_encode(uint32_t point, char text[UTF8_MAX]);
 /* Bytes of the valid prefix: `size` when all of the text is valid. */
 size_t utf8_valid_size(const char *text, size_t size);
 
-/* Copies with each invalid byte replaced by U+FFFD; `out` has room for size * UTF8_GROWTH_MAX bytes.
- * Returns the size of the copy. */
+/* Copies with each invalid byte replaced by U+FFFD; `out` has room for size * UTF8_GROWTH_MAX
+ * bytes. Returns the size of the copy. */
 size_t utf8_repair(const char *text, size_t size, char *out);
 
 #endif

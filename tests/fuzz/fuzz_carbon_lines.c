@@ -2,8 +2,8 @@
  *
  * fuzz_carbon_lines.c - any payload as lines for Carbon.
  *
- * Lines lie in the payload, in order, without newline or blanks around them; what is good is good again
- * alone; nothing but blanks and newlines is left out.
+ * Lines lie in the payload, in order, without newline or blanks around them; what is good is good
+ * again alone; nothing but blanks and newlines is left out.
  */
 #include <stdint.h>
 #include <string.h>

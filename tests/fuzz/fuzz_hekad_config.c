@@ -2,7 +2,8 @@
  *
  * fuzz_hekad_config.c - any bytes as hekad's configuration, up to the plan for the data plane.
  *
- * What is refused has an error text; what is accepted becomes a plan that is JSON and has all consumers.
+ * What is refused has an error text; what is accepted becomes a plan that is JSON and has all
+ * consumers.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * test_match_golden.c - every row of tests/golden/matcher/cases.tsv, through the plain evaluator and the
- * rule set.
+ * test_match_golden.c - every row of tests/golden/matcher/cases.tsv, through the plain evaluator
+ * and the rule set.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,6 +56,7 @@ static const char *run_plain(const char *text, const struct msg_view *view, char
     }
     assert_int_equal(evaluator_new(rule, &evaluator), 0);
     assert_int_equal(evaluator_scratch_new(&scratch), 0);
+    assert_int_equal(evaluator_scratch_fit(scratch, evaluator), 0);
     matched = evaluate(evaluator, scratch, view);
     assert_int_equal(evaluator_scratch_limits(scratch), 0);
     evaluator_scratch_free(scratch);
