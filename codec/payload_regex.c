@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * payload_regex.c - what an expression cuts out of the payload becomes timestamp, severity and
+ * fields.
+ *
+ * Source: Heka 0.11 PayloadRegexDecoder. The groups Timestamp and Severity set those members; Severity
+ * is then no name for message_fields. Heka stored a timestamp of the year 1 when it did not understand
+ * the text; here the message keeps its own.
+ */
+#include "codec/payload_regex.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/decoder.h"
+#include "codec/message_template.h"
+#include "codec/time_parser.h"
+
+struct severity_name {
+    const char *name; /* in the configuration */
+    size_t len;
+    int32_t severity;
+};
+
+struct payload_regex_state {
+    struct capture_source source;
+    struct message_template *template;
+    struct time_parser *times;
+    struct severity_name *severities; /* sorted by length, then bytes */
+    size_t severity_count;
+    int64_t timestamp_index, severity_index; /* of the groups, -1: none */
+};
+
+#define AT(member) offsetof(struct payload_regex_config, member)
+static const struct schema_key keys[] = {
+    {.key = "match_regex",
+     .type = SCHEMA_STRING,
+     .flags = SCHEMA_REQUIRED,
+     .offset = AT(match_regex),
+     .help = "Expression (RE2) that a payload has to match; its groups are what message_fields can "
+             "name."},
+    {.key = "severity_map",
+     .type = SCHEMA_NODE,
+     .offset = AT(severity_map),
+     .unit = "a table of integers",
+     .help = "Severity for each text of the group Severity; other texts have to be numbers."},
+    {.key = "message_fields",
+     .type = SCHEMA_NODE,
+     .offset = AT(message_fields),
+     .unit = "a table of texts",
+     .help = "Members of the message, or fields as \"name\" or \"name|representation\", and their "
+             "texts, in which %Name% stands for what the group of that name matched."},
+    {.key = "timestamp_layout",
+     .type = SCHEMA_STRING,
+     .offset = AT(timestamp_layout),
+     .def = "",
+     .help = "How the group Timestamp is written: \"02/Jan/2006:15:04:05 -0700\" and the like (Go), "
+             "Epoch, EpochMilli, EpochMicro or EpochNano. Common layouts are known."},
+    {.key = "timestamp_location",
+     .type = SCHEMA_STRING,
+     .offset = AT(timestamp_location),
+     .def = "",
+     .help = "Zone of timestamps that do not name one (\"America/Los_Angeles\", \"Local\"); empty: "
+             "UTC."},
+    {.key = "log_errors",
+     .type = SCHEMA_BOOL,
+     .offset = AT(log_errors),
+     .def = "true",
+     .help = "Whether a payload that does not match is an error."},
+    {.key = NULL},
+};
+
+static const struct schema schema = {.name = "PayloadRegexDecoder", .keys = keys};
+
+/* ---- starting ---- */
+
+static int compare_names(const void *left, const void *right)
+{
+    const struct severity_name *a = left, *b = right;
+    if (a->len != b->len)
+        return a->len < b->len ? -1 : 1;
+    return memcmp(a->name, b->name, a->len);
+}
+
+static int add_severity(struct payload_regex_state *regex, const struct conf_node *entry,
+                        struct err *err)
+{
+    if (entry->type != CONF_INT || entry->i < INT32_MIN || entry->i > INT32_MAX)
+        return err_at(err, entry->file, entry->line,
+                      "severity_map: %s: expected an integer of 32 bits", entry->key);
+    regex->severities[regex->severity_count++] =
+        (struct severity_name){entry->key, strlen(entry->key), (int32_t)entry->i};
+    return 0;
+}
+
+static int fill_severities(struct payload_regex_state *regex, const struct conf_node *table,
+                           struct err *err)
+{
+    int rc = 0;
+    if (table == NULL)
+        return 0;
+    if (table->type != CONF_TABLE)
+        return err_at(err, table->file, table->line, "severity_map: expected a table, found %s",
+                      conf_type_name(table->type));
+    regex->severities = calloc(table->count + 1, sizeof(*regex->severities));
+    if (regex->severities == NULL)
+        return err_add(err, "severity_map: out of memory");
+    for (const struct conf_node *entry = table->first; entry != NULL; entry = entry->next)
+        rc |= add_severity(regex, entry, err);
+    qsort(regex->severities, regex->severity_count, sizeof(*regex->severities), compare_names);
+    return rc;
+}
+
+static int64_t index_of(const struct capture_names *names, const char *name)
+{
+    for (uint32_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i], name) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static int compile(struct payload_regex_state *regex, const struct payload_regex_config *options,
+                   const struct decoder_host *host, struct err *err)
+{
+    struct err reason = {0};
+    if (host->compile == NULL)
+        return err_add(err, "PayloadRegexDecoder: no expressions here");
+    if (host->compile(host->context, options->match_regex, &regex->source, &reason) != 0)
+        return err_add(err, "PayloadRegexDecoder: match_regex: %s", reason.texts[0]);
+    if (regex->source.names.count == 0)
+        return err_add(err, "PayloadRegexDecoder regex must contain capture groups");
+    regex->timestamp_index = index_of(&regex->source.names, "Timestamp");
+    regex->severity_index = index_of(&regex->source.names, "Severity");
+    return 0;
+}
+
+static int init(void *state, const void *config, const struct decoder_host *host, struct err *err)
+{
+    const struct payload_regex_config *options = config;
+    struct payload_regex_state *regex = state;
+    int rc = compile(regex, options, host, err);
+    rc |= time_parser_new(options->timestamp_layout, options->timestamp_location, &regex->times,
+                          err);
+    rc |= fill_severities(regex, options->severity_map, err);
+    rc |= message_template_new(options->message_fields, &regex->source.names,
+                               regex->severity_index >= 0 ? "Severity" : NULL, &regex->template,
+                               err);
+    return rc;
+}
+
+static void fini(void *state)
+{
+    struct payload_regex_state *regex = state;
+    message_template_free(regex->template);
+    time_parser_free(regex->times);
+    free(regex->severities);
+    *regex = (struct payload_regex_state){0};
+}
+
+/* ---- decoding ---- */
+
+static void note(struct decode_io *io, enum decode_note which, const char *what,
+                 struct msg_slice text)
+{
+    enum { SHOWN_MAX = 200 };
+    char line[SHOWN_MAX + 64];
+    io->notes[which]++;
+    if (io->log == NULL)
+        return;
+    int shown = text.len < SHOWN_MAX ? (int)text.len : SHOWN_MAX;
+    snprintf(line, sizeof(line), "Don't recognize %s: '%.*s'", what, shown,
+             shown > 0 ? text.ptr : "");
+    io->log(io->log_context, line);
+}
+
+static void read_timestamp(const struct payload_regex_state *regex, const struct msg_slice *values,
+                           struct decode_io *io, struct message_changes *changes)
+{
+    if (regex->timestamp_index < 0)
+        return;
+    struct msg_slice text = values[regex->timestamp_index];
+    if (text.len == 0 || time_parser_parse(regex->times, text.ptr, text.len, io->now_ns,
+                                           &changes->timestamp_ns) != 0)
+        note(io, DECODE_NOTE_TIMESTAMP, "Timestamp", text);
+}
+
+static void read_severity(const struct payload_regex_state *regex, const struct msg_slice *values,
+                          struct decode_io *io, struct message_changes *changes)
+{
+    if (regex->severity_index < 0)
+        return;
+    struct msg_slice text = values[regex->severity_index];
+    struct severity_name key = {.name = text.len > 0 ? text.ptr : "", .len = text.len};
+    const struct severity_name *found = NULL;
+    if (regex->severity_count > 0)
+        found = bsearch(&key, regex->severities, regex->severity_count, sizeof(key),
+                        compare_names);
+    changes->has_severity = true;
+    if (found != NULL)
+        changes->severity = found->severity;
+    else if (!message_template_number(text.ptr, text.len, &changes->severity)) {
+        changes->has_severity = false;
+        note(io, DECODE_NOTE_SEVERITY, "severity", text);
+    }
+}
+
+static int fail_match(const struct payload_regex_config *options, int rc,
+                      const struct msg_view *message, struct decode_io *io)
+{
+    int code = rc < 0 ? DECODE_E_LIMIT : options->log_errors ? DECODE_E_NO_MATCH : DECODE_E_IGNORED;
+    if (io->reason == NULL || code == DECODE_E_IGNORED)
+        return code;
+    (void)buffer_append_text(io->reason,
+                             rc < 0 ? "The expression takes too long on: " : "No match: ");
+    (void)buffer_append(io->reason, message->payload.ptr, message->payload.len);
+    return code;
+}
+
+static int decode(void *state, const void *config, const struct msg_view *message,
+                  struct decode_io *io)
+{
+    const struct payload_regex_config *options = config;
+    const struct payload_regex_state *regex = state;
+    const struct msg_slice *values = NULL;
+    struct message_changes changes = {.timestamp_ns = message->timestamp_ns};
+    struct msg_builder builder;
+    size_t capacity = 0;
+    int rc = regex->source.match(regex->source.context, message->payload, &values);
+    if (rc != 1)
+        return fail_match(options, rc, message, io);
+    uint8_t *room = io->begin(io->context, &capacity);
+    if (room == NULL)
+        return DECODE_E_ROOM;
+    read_timestamp(regex, values, io, &changes);
+    read_severity(regex, values, io, &changes);
+    msg_builder_init(&builder, room, capacity);
+    rc = message_template_write(regex->template, message, values, &changes, &builder, io->reason);
+    if (rc == 0)
+        io->commit(io->context, builder.size);
+    return rc;
+}
+
+static const struct capture_source *captures(const void *state)
+{
+    const struct payload_regex_state *regex = state;
+    return &regex->source;
+}
+
+const struct decoder_ops payload_regex_decoder = {
+    .plugin = {.abi = PLUGIN_ABI,
+               .name = "PayloadRegexDecoder",
+               .schema = &schema,
+               .config_size = sizeof(struct payload_regex_config),
+               .state_size = sizeof(struct payload_regex_state)},
+    .init = init,
+    .decode = decode,
+    .captures = captures,
+    .fini = fini,
+};
