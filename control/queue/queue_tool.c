@@ -315,6 +315,7 @@ static int format_message(struct dump *dump, const struct frame *frame)
     return rc != 0 ? rc : buffer_append(&dump->out, "\n", 1);
 }
 
+/* `size` with the framing. */
 static int dump_record(struct dump *dump, const struct frame *frame, size_t size)
 {
     int rc;
@@ -324,7 +325,7 @@ static int dump_record(struct dump *dump, const struct frame *frame, size_t size
     else
         rc = format_message(dump, frame);
     dump->count++;
-    if (rc == 0 &&
+    if (rc == 0 && dump->out.size > 0 &&
         fwrite(dump->out.data, 1, dump->out.size, dump->view->tool->out) != dump->out.size)
         rc = -EIO;
     return rc;

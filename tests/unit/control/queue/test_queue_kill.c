@@ -24,7 +24,7 @@
 #include "tests/unit/control/queue/sim_disk.h"
 
 enum {
-    KILLS = 100,
+    KILLS = 50,
     STEPS_BEFORE_KILL_MAX = 60, /* messages confirmed or delivered by a life */
     BURST_MAX = 8,
     UPDATE_COUNT = 3,
