@@ -62,9 +62,7 @@ def cmocka_cases(text):
 
 
 def pytest_cases(path):
-    """(passed, failed, reasons of skips) of a junit file, or None when there is none."""
-    if not os.path.exists(path):
-        return None
+    """(passed, failed, reasons of skips) of a junit file."""
     passed, failed, skips = 0, 0, []
     for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
         skipped = case.find("skipped")
@@ -83,28 +81,40 @@ def skip_reason(text):
     return lines[-1] if lines else "no reason given"
 
 
-def count(preset, case, labels, started):
-    """One CTest of a junit file."""
-    name = case.get("name")
+def outcome(case):
+    """"passed", "failed" or "skipped" for a CTest of a junit file, as CTest sees it."""
+    skipped = case.find("skipped")
+    if skipped is not None:  # a program that is not there is "skipped", too
+        return "skipped" if skipped.get("message", "").startswith("SKIP_") else "failed"
+    if case.get("status") == "disabled":
+        return "skipped"
+    good = case.get("status") == "run" and case.find("failure") is None
+    return "passed" if good else "failed"
+
+
+def count(preset, case, labels, pytest_report):
+    """Cases of one CTest. `pytest_report`: the file that the module wrote in this run, or None."""
+    name, how = case.get("name"), outcome(case)
     text = "".join(case.findtext(tag) or "" for tag in ("system-out", "system-err"))
-    ended_well = case.get("status") in ("run", "notrun") and case.find("failure") is None
-    report = os.path.join(ROOT, "build", preset, "pytest", name + ".xml")
-    fresh = os.path.exists(report) and os.path.getmtime(report) >= started
-    cases, cmocka = pytest_cases(report) if fresh else None, cmocka_cases(text)
-    if cases is not None:
-        passed, failed, skips = cases
+    cmocka = cmocka_cases(text)
+    if pytest_report is not None:
+        passed, failed, skips = pytest_cases(pytest_report)
     elif cmocka is not None:
         passed, failed, skipped = cmocka
         skips = [skip_reason(text)] * skipped
-    elif case.find("skipped") is not None or case.get("status") == "notrun":
-        passed, failed, skips = 0, 0, [skip_reason(text)]
-        ended_well = case.find("skipped") is not None and "Unable" not in text
     else:
-        passed, failed, skips = int(ended_well), int(not ended_well), []
-    if not ended_well and failed == 0:
+        passed, failed = int(how == "passed"), int(how == "failed")
+        skips = [skip_reason(text)] if how == "skipped" else []
+    if how == "failed" and failed == 0:
         failed = 1
     return Result(preset, labels.get(name, "other"), name, passed, failed, skips,
                   float(case.get("time", 0)), text if failed else "")
+
+
+def report_of(preset, name, started):
+    path = os.path.join(ROOT, "build", preset, "pytest", name + ".xml")
+    fresh = os.path.exists(path) and os.path.getmtime(path) >= started
+    return path if fresh else None
 
 
 def labels_of(preset, selection):
@@ -134,7 +144,8 @@ def ctest(preset, selection):
     if not os.path.exists(junit):
         return [Result(preset, "other", "ctest", 0, 1, [], 0, f"ctest ended: {done.returncode}")]
     cases = list(xml.etree.ElementTree.parse(junit).getroot().iter("testcase"))
-    results = [count(preset, case, labels, started) for case in cases]
+    results = [count(preset, case, labels, report_of(preset, case.get("name"), started))
+               for case in cases]
     for name in set(labels) - {case.get("name") for case in cases}:
         results.append(Result(preset, labels[name], name, 0, 1, [], 0, "CTest did not report it"))
     return results
@@ -176,7 +187,7 @@ def run_asan():
     """The same programs with address and undefined-behaviour sanitizers; not what runs no C."""
     results = [build("asan")]
     if not results[0].failed:
-        results += ctest("asan", ["-L", "^(unit|golden|fuzz|sim)$", "-E", "^tidy$"])
+        results += ctest("asan", ["-L", "^(unit|golden|fuzz|sim)$", "-E", "^(tidy|runner)$"])
     return results
 
 
