@@ -2,7 +2,7 @@
  *
  * field_walk.h - the fields of a message that msg_view_init() has accepted, without checking again.
  *
- * Place:   ruleset_match.c. Walking 3 fields with msg_field_next() took 60 ns and takes 18 ns so
+ * Place:   ruleset_match.c. Walking 3 fields with msg_field_next() took 60 ns and takes 25 ns so
  *          (gcc 12 -O3, Xeon with AVX-512, fastest of many runs of 10,000 messages).
  * Threads: no state outside the caller's.
  * Memory:  pointers borrow the message.

@@ -202,6 +202,7 @@ static int build_scan(struct input_builder *builder, struct match_input *input)
     rc = scan_db_new(builder->sources, used, builder->saved, &plan->scans[plan->scan_count]);
     if (rc == 0) {
         input->scan = plan->scan_count++;
+        plan->has_field_scans |= input->variable == RULE_FIELD;
         rc = scan_batch_new(builder->sources, used, plan->scans[input->scan], builder->saved,
                             &plan->batches[input->scan]);
     }

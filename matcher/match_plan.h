@@ -67,6 +67,7 @@ struct match_plan {
     struct scan_batch **batches; /* of each scan, NULL: values are scanned alone */
     uint32_t *scan_order;        /* scans of long values last */
     uint32_t scan_count;
+    bool has_field_scans; /* of a variable that a message may lack */
 
     struct match_block *blocks; /* early ones, those that wait for scans, the rules */
     uint32_t block_count;

@@ -241,6 +241,14 @@ static inline void answer_block(const struct match_block *block, const uint64_t 
     const uint64_t *row = state + block->word;
     uint32_t words = block->lane_words;
 
+    if (words == 1) { /* up to 64 gates: a loop over rows only */
+        uint64_t answer = ~row[0];
+
+        for (uint32_t c = 1; c <= block->clauses; c++)
+            answer &= row[c];
+        out[0] = answer;
+        return;
+    }
     for (uint32_t w = 0; w < words; w++)
         out[w] = ~row[w];
     for (uint32_t c = 0; c < block->clauses; c++) {
@@ -317,7 +325,8 @@ static void begin_message(const struct matching *now, const struct msg_view *vie
     const struct match_plan *plan = now->plan;
 
     memcpy(now->state, plan->initial, plan->state_words * sizeof *plan->initial);
-    memset(now->values, 0, plan->scan_count * sizeof *now->values);
+    if (plan->has_field_scans)
+        memset(now->values, 0, plan->scan_count * sizeof *now->values);
     for (uint32_t i = 0; i < plan->header_count; i++)
         take_header(now, &plan->inputs[i], view, signer);
     if (plan->name_count)

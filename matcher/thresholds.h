@@ -68,7 +68,7 @@ static inline struct fire_list thresholds_number(const struct thresholds *table,
 
     if (__builtin_isnan(value))
         return (struct fire_list){0, 0};
-    /* Against 300 constants a search takes 35 ns and a look 2 ns. */
+    /* bench/match rules-1000 (some 300 constants): 345 ns a message with searches, 270 ns so */
     if (value > -1e15 && value < 1e15 && (double)(int64_t)value == value) {
         place = (uint64_t)((int64_t)value - table->first);
         if (place < table->span)
