@@ -299,7 +299,19 @@ static int check_input(const struct instances *instances, struct input_instance 
 
 /* ---- outputs ---- */
 
-static int check_matcher(const struct output_instance *output, struct err *err)
+/* What Heka would pass over in silence. */
+static void note_quirks(const struct output_instance *output, const struct ruleset *set,
+                        struct err *notes)
+{
+    const struct ruleset_note *quirks;
+    size_t count = ruleset_notes(set, &quirks);
+    for (size_t i = 0; i < count; i++)
+        ERR_KEY(notes, output->section, "message_matcher", "'%s': at byte %u: %s", output->name,
+                quirks[i].position, quirks[i].text);
+}
+
+static int check_matcher(const struct output_instance *output, struct err *err,
+                         struct err *notes)
 {
     struct rule_text rule = {output->name, output->common.message_matcher,
                              output->common.message_signer};
@@ -310,7 +322,8 @@ static int check_matcher(const struct output_instance *output, struct err *err)
     struct err *found = calloc(1, sizeof(*found));
     if (found == NULL)
         return err_add(err, "out of memory");
-    ruleset_compile(&rule, 1, &set, found);
+    if (ruleset_compile(&rule, 1, &set, found) == 0)
+        note_quirks(output, set, notes);
     ruleset_free(set);
     int rc = with_place(output->section, "message_matcher", found, err);
     free(found);
@@ -396,7 +409,7 @@ static int check_output(const struct instances *instances, struct output_instanc
 {
     if (output->options == NULL) /* no memory: said so already */
         return -1;
-    int rc = check_matcher(output, err);
+    int rc = check_matcher(output, err, notes);
     rc |= find_output_encoder(instances, output, err);
     rc |= check_output_options(output, err);
     set_output_defaults(output, notes);
