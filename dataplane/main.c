@@ -260,7 +260,9 @@ static int serve(const struct arguments *arguments, const struct core_map *map,
     if (telemetry_register(&appliance.segment, err) != 0 ||
         command_open(&server, arguments->run_dir, config.group, err) != 0 ||
         (server.plan_path = enter_plan_dir(arguments->plan, err)) == NULL ||
-        (drop && privileges_drop(&user, err) != 0) || appliance_launch(&appliance, err) != 0) {
+        (drop && privileges_drop(&user, err) != 0) ||
+        (!arguments->keep_root && privileges_clear(err) != 0) ||
+        appliance_launch(&appliance, err) != 0) {
         command_close(&server);
         appliance_close(&appliance);
         return -1;

@@ -101,6 +101,21 @@ static int each_table(struct plan *plan, const struct conf_node *array, unsigned
     return rc;
 }
 
+/* What the accumulator itself would refuse at start. */
+static int check_accumulator(const struct plan_accumulator *accumulator,
+                             const struct conf_node *table, struct err *err)
+{
+    static struct err found;
+    struct accum *trial = NULL;
+    found.count = 0;
+    int rc = accum_new(&accumulator->config, &trial, &found);
+    accum_free(trial);
+    for (unsigned i = 0; i < found.count && i < ERR_LIST_MAX; i++)
+        err_at(err, table->file, table->line, "accumulator '%s': %s", accumulator->name,
+               found.texts[i]);
+    return rc;
+}
+
 static int add_accumulator(struct plan *plan, const struct conf_node *table, struct err *err)
 {
     static const struct schema *const with_options[] = {&accum_schema, NULL};
@@ -110,6 +125,7 @@ static int add_accumulator(struct plan *plan, const struct conf_node *table, str
                           accumulator, err);
     rc |= schema_apply(&accum_schema, table, "accumulators", with_name, plan->doc,
                        &accumulator->config, err);
+    rc = rc == 0 ? check_accumulator(accumulator, table, err) : -1;
     for (unsigned i = 0; rc == 0 && i < plan->accumulator_count; i++)
         if (strcmp(plan->accumulators[i].name, accumulator->name) == 0)
             rc = err_at(err, table->file, table->line, "accumulator '%s' is there twice",
@@ -156,17 +172,17 @@ static int add_listener(struct plan *plan, const struct conf_node *table, struct
     struct plan_listener *listener = &plan->listeners[plan->listener_count];
     if (schema_apply(&listener_schema, table, "listeners", NULL, plan->doc, listener, err) != 0)
         return -1;
+    int rc = 0;
     if (listener->kind == PLAN_STATSD && find_accumulator(plan, listener) != 0)
-        return err_at(err, table->file, table->line,
-                      "accumulator: found '%s', which is not in accumulators",
-                      listener->accumulator_name != NULL ? listener->accumulator_name : "");
+        rc = err_at(err, table->file, table->line,
+                    "accumulator: found '%s', which is not in accumulators",
+                    listener->accumulator_name != NULL ? listener->accumulator_name : "");
     if (strlen(listener->delimiter) != 1)
-        return err_at(err, table->file, table->line,
-                      "delimiter: found '%s', allowed one character", listener->delimiter);
-    if (add_address(plan, table, listener, err) != 0)
-        return -1;
+        rc = err_at(err, table->file, table->line,
+                    "delimiter: found '%s', allowed one character", listener->delimiter);
+    rc |= add_address(plan, table, listener, err);
     plan->listener_count++;
-    return 0;
+    return rc;
 }
 
 static int add_consumer(struct plan *plan, const struct conf_node *table, struct err *err)
@@ -201,6 +217,7 @@ static int fill(struct plan *plan, struct err *err)
     rc |= each_table(plan, plan->accumulator_nodes, PLAN_ACCUMULATORS_MAX, add_accumulator, err);
     rc |= each_table(plan, plan->listener_nodes, LISTENERS_MAX / 2, add_listener, err);
     rc |= each_table(plan, plan->consumer_nodes, PLAN_CONSUMERS_MAX, add_consumer, err);
+    rc |= compile_rules(plan, err); /* finds its errors whatever else is wrong */
     if (rc != 0)
         return -1;
     if (plan->hostname == NULL || plan->hostname[0] == '\0') {
@@ -208,9 +225,7 @@ static int fill(struct plan *plan, struct err *err)
             snprintf(plan->own_hostname, sizeof(plan->own_hostname), "localhost");
         plan->hostname = plan->own_hostname;
     }
-    rc |= listener_table_build(plan->addresses, plan->address_count, &plan->table, err);
-    rc |= compile_rules(plan, err);
-    return rc != 0 ? -1 : 0;
+    return listener_table_build(plan->addresses, plan->address_count, &plan->table, err);
 }
 
 /* Takes the document in any case. */

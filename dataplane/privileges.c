@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int privileges_find(const char *name, struct privileges_user *user, struct err *err)
@@ -55,5 +57,15 @@ int privileges_drop(const struct privileges_user *user, struct err *err)
         return err_add(err, "cannot become user '%s': %s", user->name, strerror(errno));
     if (user->uid != 0 && setuid(0) == 0)
         return err_add(err, "user '%s' could become root again", user->name);
+    return 0;
+}
+
+int privileges_clear(struct err *err)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
+        syscall(SYS_capset, &header, none) != 0)
+        return err_add(err, "capabilities cannot be given up: %s", strerror(errno));
     return 0;
 }

@@ -25,7 +25,10 @@ bool privileges_can_drop(const struct privileges_user *user);
 /* Finds who to become: `name`, or when it is NULL "heka" if there is such a user, else "nobody". */
 int privileges_find(const char *name, struct privileges_user *user, struct err *err);
 
-/* Becomes that user for good, without any capability. Does nothing when not root. */
+/* Becomes that user for good. Does nothing when not root. */
 int privileges_drop(const struct privileges_user *user, struct err *err);
+
+/* Gives up all capabilities, those of an ordinary user (ambient ones of a service) too. */
+int privileges_clear(struct err *err);
 
 #endif
