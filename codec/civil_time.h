@@ -4,7 +4,8 @@
  *
  * Place:   time_zone.c, time_layout.c, time_parser.c.
  * Threads: any, no state.
- * Source:  years begin in March, so that the leap day is the last; an era is 400 years, 146,097 days.
+ * Source:  years begin in March, so that the leap day is the last; an era is 400 years, 146,097
+ *          days.
  */
 #ifndef CODEC_CIVIL_TIME_H
 #define CODEC_CIVIL_TIME_H

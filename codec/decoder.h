@@ -4,12 +4,12 @@
  *
  * Place:   each input stream of the data plane and of hekad owns an instance of its decoder;
  *          builtin_decoders lists the types.
- * Threads: an instance belongs to one thread. init and fini [main], decode [worker]: decode does not
- *          block, and allocates for texts only, when they are wanted.
+ * Threads: an instance belongs to one thread. init and fini [main], decode [worker]: decode does
+ *          not block, and allocates for texts only, when they are wanted.
  * Memory:  `config` (filled from the schema), `state` and the host outlive the instance. Everything
  *          that decode gets is the caller's and borrowed until it returns.
- * Failure: decode returns a DECODE_E_* code, each of which is a named counter of the caller's; then it
- *          has committed nothing. What is wrong with a message beside that is counted in
+ * Failure: decode returns a DECODE_E_* code, each of which is a named counter of the caller's; then
+ *          it has committed nothing. What is wrong with a message beside that is counted in
  *          decode_io.notes.
  */
 #ifndef CODEC_DECODER_H
@@ -20,19 +20,19 @@
 #include "core/message.h"
 #include "core/plugin.h"
 
-enum { /* why there is no message */
+enum {                            /* why there is no message */
        DECODE_E_NO_MATCH = -1100, /* not what this decoder takes */
        DECODE_E_IGNORED = -1101,  /* the same, and nobody is to be told (log_errors = false) */
        DECODE_E_LIMIT = -1102,    /* the expression found no answer within its limits */
        DECODE_E_PID = -1103,      /* a value of message_fields that is no 32-bit number */
        DECODE_E_SEVERITY = -1104,
-       DECODE_E_UUID = -1105,     /* neither 16 bytes nor the text of a UUID */
-       DECODE_E_ROOM = -1106,     /* the result is larger than a message may be */
+       DECODE_E_UUID = -1105, /* neither 16 bytes nor the text of a UUID */
+       DECODE_E_ROOM = -1106, /* the result is larger than a message may be */
        DECODE_E_ALL_FAILED = -1107
 };
 
-enum decode_note { /* a message was decoded, but */
-                   DECODE_NOTE_TIMESTAMP, /* not its timestamp: it keeps the one that it came with */
+enum decode_note {                        /* a message was decoded, but */
+                   DECODE_NOTE_TIMESTAMP, /* not its timestamp, which stays as it was */
                    DECODE_NOTE_SEVERITY,  /* not its severity, likewise */
                    DECODE_NOTE_LOST,      /* of several messages one found no room */
                    DECODE_NOTES
@@ -47,7 +47,8 @@ struct decode_io {
     uint8_t *(*begin)(void *context, size_t *capacity);
     /* `size` bytes of that room are a message. */
     void (*commit)(void *context, size_t size);
-    /* Takes a text of Heka's log for an error that does not end decoding. NULL in the data plane. */
+    /* Takes a text of Heka's log about an error that does not end decoding. NULL in the data
+     * plane. */
     void (*log)(void *log_context, const char *text);
     void *log_context;
     struct buffer *reason; /* a text for the code returned is appended; NULL in the data plane */
@@ -67,8 +68,8 @@ struct decoder { /* an instance */
 struct decoder_host { /* what init may ask for; each pointer may be NULL */
     void *context;
     size_t message_size_max;
-    /* Compiles an expression and says how to match it; the source is to be used after all instances of
-     * the host are initialised. 0, or -1 after adding to err. */
+    /* Compiles an expression and says how to match it; the source is to be used after all instances
+     * of the host are initialised. 0, or -1 after adding to err. */
     int (*compile)(void *context, const char *regex, struct capture_source *source,
                    struct err *err);
     /* A new instance of the section `name`, initialised and owned by the host. 0, or -1 and err is

@@ -16,8 +16,16 @@ enum {
     BLOCK = 32 /* bytes that are copied at once where both sides have them */
 };
 
-enum member { MEMBER_LOGGER, MEMBER_TYPE, MEMBER_PAYLOAD, MEMBER_HOSTNAME, MEMBER_PID,
-              MEMBER_SEVERITY, MEMBER_UUID, MEMBERS };
+enum member {
+    MEMBER_LOGGER,
+    MEMBER_TYPE,
+    MEMBER_PAYLOAD,
+    MEMBER_HOSTNAME,
+    MEMBER_PID,
+    MEMBER_SEVERITY,
+    MEMBER_UUID,
+    MEMBERS
+};
 
 struct text_part {
     const char *text; /* NULL: the value `index` */
@@ -116,8 +124,7 @@ static bool split(struct template_maker *maker, const char *text, size_t len,
     size_t signs = 0;
     for (size_t i = 0; i < len; i++)
         signs += text[i] == '%';
-    struct text_part *items =
-        arena_alloc(&maker->template->arena, (signs + 1) * sizeof(*items));
+    struct text_part *items = arena_alloc(&maker->template->arena, (signs + 1) * sizeof(*items));
     if (items == NULL)
         return false;
     parts->items = items;
@@ -176,16 +183,18 @@ static int add_entry(struct template_maker *maker, const struct conf_node *entry
 {
     struct message_template *template = maker->template;
     if (entry->type != CONF_STRING)
-        return err_at(err, entry->file, entry->line, "message_fields: %s: expected a text, found %s",
-                      entry->key, conf_type_name(entry->type));
+        return err_at(err, entry->file, entry->line,
+                      "message_fields: %s: expected a text, found %s", entry->key,
+                      conf_type_name(entry->type));
     enum member member = member_of(entry->key);
     struct template_field *field = &template->fields[template->field_count];
     struct text_parts *parts = member < MEMBERS ? &template->members[member] : &field->value;
     template->field_count += member == MEMBERS;
     bool good = split(maker, entry->str, entry->str_len, parts) &&
                 (member < MEMBERS || make_head(maker, entry->key, field));
-    return good ? 0 : err_add(err, "message_fields: out of memory, or over %d bytes",
-                              TEMPLATE_SIZE_MAX);
+    return good
+               ? 0
+               : err_add(err, "message_fields: out of memory, or over %d bytes", TEMPLATE_SIZE_MAX);
 }
 
 static int add_table(struct template_maker *maker, const struct conf_node *table, struct err *err)
@@ -425,10 +434,10 @@ static void put_old_fields(struct msg_builder *builder, const struct msg_view *m
     }
 }
 
-/* The usual case, without a call and nearly without branches: short names, one value, which is a part of
- * the message and not at its very end. False when it is another case. Decoding an access log line
- * with nine fields took 385 ns with put_field() for all and takes 320 ns so (gcc 12 -O3, Sapphire
- * Rapids, time of the thread's CPU, others on the sibling). */
+/* The usual case, without a call and nearly without branches: short names, one value, which is a
+ * part of the message and not at its very end. False when it is another case. Decoding an access
+ * log line with nine fields took 385 ns with put_field() for all and takes 320 ns so (gcc 12 -O3,
+ * Sapphire Rapids, time of the thread's CPU, others on the sibling). */
 static inline bool put_short_field(struct msg_builder *builder, const struct msg_view *message,
                                    const struct template_field *field,
                                    const struct msg_slice *values)
@@ -439,9 +448,8 @@ static inline bool put_short_field(struct msg_builder *builder, const struct msg
     struct msg_slice value = values[part->index];
     size_t size = field->head_size + 1 + value.len;
     size_t behind = (uintptr_t)message->bytes + message->size - (uintptr_t)value.ptr;
-    if (field->head_size > BLOCK || value.len > BLOCK || behind < BLOCK ||
-        behind > message->size || builder->failed ||
-        builder->capacity - builder->size < 3 + 2 * BLOCK)
+    if (field->head_size > BLOCK || value.len > BLOCK || behind < BLOCK || behind > message->size ||
+        builder->failed || builder->capacity - builder->size < 3 + 2 * BLOCK)
         return false;
     uint8_t *at = builder->bytes + builder->size;
     at[0] = (uint8_t)WIRE_TAG(10, WIRE_BYTES);

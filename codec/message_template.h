@@ -20,8 +20,8 @@
 
 struct message_template;
 
-/* `table` may be NULL (no changes). `names` NULL: texts are taken as they are. A name that is equal to
- * `consumed` (may be NULL) counts as unknown. Borrows nothing. 0, or -1 after adding to err. */
+/* `table` may be NULL (no changes). `names` NULL: texts are taken as they are. A name that is equal
+ * to `consumed` (may be NULL) counts as unknown. Borrows nothing. 0, or -1 after adding to err. */
 int message_template_new(const struct conf_node *table, const struct capture_names *names,
                          const char *consumed, struct message_template **out, struct err *err);
 void message_template_free(struct message_template *template);

@@ -13,8 +13,8 @@ struct multi_sub {
     struct decoder decoder;
     const struct capture_source *source; /* NULL: it has no expression of a set */
     uint32_t run; /* sub-decoders from this one on whose expressions follow each other in the set */
-    uint64_t wins;                       /* first-wins */
-    struct multi_decoder_counts counts;  /* all */
+    uint64_t wins;                      /* first-wins */
+    struct multi_decoder_counts counts; /* all */
 };
 
 /* Messages between two sub-decoders, one behind the other. */
@@ -47,8 +47,9 @@ static const struct schema_key keys[] = {
      .offset = AT(cascade_strategy),
      .choices = strategies,
      .def = "first-wins",
-     .help = "first-wins: the first that succeeds ends it; all: each one decodes what came of those "
-             "before."},
+     .help =
+         "first-wins: the first that succeeds ends it; all: each one decodes what came of those "
+         "before."},
     {.key = "log_sub_errors",
      .type = SCHEMA_BOOL,
      .offset = AT(log_sub_errors),
@@ -258,7 +259,8 @@ static int fail_all(struct decode_io *io)
     return DECODE_E_ALL_FAILED;
 }
 
-/* The first sub-decoder from `from` on that may take the payload: the set tells for a run at once. */
+/* The first sub-decoder from `from` on that may take the payload; the set tells for a run at
+ * once. */
 static uint32_t next_sub(const struct multi_state *multi, uint32_t from,
                          const struct msg_view *message)
 {

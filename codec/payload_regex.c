@@ -3,9 +3,10 @@
  * payload_regex.c - what an expression cuts out of the payload becomes timestamp, severity and
  * fields.
  *
- * Source: Heka 0.11 PayloadRegexDecoder. The groups Timestamp and Severity set those members; Severity
- * is then no name for message_fields. Heka stored a timestamp of the year 1 when it did not understand
- * the text; here the message keeps its own.
+ * Source: Heka 0.11 PayloadRegexDecoder. The groups Timestamp and Severity set those members;
+ *         Severity
+ * is then no name for message_fields. Heka stored a timestamp of the year 1 when it did not
+ * understand the text; here the message keeps its own.
  */
 #include "codec/payload_regex.h"
 
@@ -23,6 +24,14 @@ struct severity_name {
     int32_t severity;
 };
 
+enum { KNOWN_TIME_MAX = 64 };
+
+struct known_time { /* the last timestamp: lines of a log often have the same */
+    char text[KNOWN_TIME_MAX];
+    uint32_t len; /* 0: none */
+    int64_t time_ns;
+};
+
 struct payload_regex_state {
     struct capture_source source;
     struct message_template *template;
@@ -30,6 +39,7 @@ struct payload_regex_state {
     struct severity_name *severities; /* sorted by length, then bytes */
     size_t severity_count;
     int64_t timestamp_index, severity_index; /* of the groups, -1: none */
+    struct known_time known;
 };
 
 #define AT(member) offsetof(struct payload_regex_config, member)
@@ -55,8 +65,9 @@ static const struct schema_key keys[] = {
      .type = SCHEMA_STRING,
      .offset = AT(timestamp_layout),
      .def = "",
-     .help = "How the group Timestamp is written: \"02/Jan/2006:15:04:05 -0700\" and the like (Go), "
-             "Epoch, EpochMilli, EpochMicro or EpochNano. Common layouts are known."},
+     .help =
+         "How the group Timestamp is written: \"02/Jan/2006:15:04:05 -0700\" and the like (Go), "
+         "Epoch, EpochMilli, EpochMicro or EpochNano. Common layouts are known."},
     {.key = "timestamp_location",
      .type = SCHEMA_STRING,
      .offset = AT(timestamp_location),
@@ -141,12 +152,12 @@ static int init(void *state, const void *config, const struct decoder_host *host
     const struct payload_regex_config *options = config;
     struct payload_regex_state *regex = state;
     int rc = compile(regex, options, host, err);
-    rc |= time_parser_new(options->timestamp_layout, options->timestamp_location, &regex->times,
-                          err);
+    rc |=
+        time_parser_new(options->timestamp_layout, options->timestamp_location, &regex->times, err);
     rc |= fill_severities(regex, options->severity_map, err);
-    rc |= message_template_new(options->message_fields, &regex->source.names,
-                               regex->severity_index >= 0 ? "Severity" : NULL, &regex->template,
-                               err);
+    rc |=
+        message_template_new(options->message_fields, &regex->source.names,
+                             regex->severity_index >= 0 ? "Severity" : NULL, &regex->template, err);
     return rc;
 }
 
@@ -175,14 +186,31 @@ static void note(struct decode_io *io, enum decode_note which, const char *what,
     io->log(io->log_context, line);
 }
 
-static void read_timestamp(const struct payload_regex_state *regex, const struct msg_slice *values,
+/* A time that was completed with today's date is not kept: tomorrow it means another one. */
+static int parse_time(struct payload_regex_state *regex, struct msg_slice text, int64_t now_ns,
+                      int64_t *time_ns)
+{
+    struct known_time *known = &regex->known;
+    if (text.len == known->len && memcmp(text.ptr, known->text, known->len) == 0) {
+        *time_ns = known->time_ns;
+        return 0;
+    }
+    int rc = time_parser_parse(regex->times, text.ptr, text.len, now_ns, time_ns);
+    if (rc == 0 && text.len <= KNOWN_TIME_MAX) {
+        memcpy(known->text, text.ptr, text.len);
+        known->len = text.len;
+        known->time_ns = *time_ns;
+    }
+    return rc;
+}
+
+static void read_timestamp(struct payload_regex_state *regex, const struct msg_slice *values,
                            struct decode_io *io, struct message_changes *changes)
 {
     if (regex->timestamp_index < 0)
         return;
     struct msg_slice text = values[regex->timestamp_index];
-    if (text.len == 0 || time_parser_parse(regex->times, text.ptr, text.len, io->now_ns,
-                                           &changes->timestamp_ns) != 0)
+    if (text.len == 0 || parse_time(regex, text, io->now_ns, &changes->timestamp_ns) < 0)
         note(io, DECODE_NOTE_TIMESTAMP, "Timestamp", text);
 }
 
@@ -195,8 +223,7 @@ static void read_severity(const struct payload_regex_state *regex, const struct 
     struct severity_name key = {.name = text.len > 0 ? text.ptr : "", .len = text.len};
     const struct severity_name *found = NULL;
     if (regex->severity_count > 0)
-        found = bsearch(&key, regex->severities, regex->severity_count, sizeof(key),
-                        compare_names);
+        found = bsearch(&key, regex->severities, regex->severity_count, sizeof(key), compare_names);
     changes->has_severity = true;
     if (found != NULL)
         changes->severity = found->severity;
@@ -222,7 +249,7 @@ static int decode(void *state, const void *config, const struct msg_view *messag
                   struct decode_io *io)
 {
     const struct payload_regex_config *options = config;
-    const struct payload_regex_state *regex = state;
+    struct payload_regex_state *regex = state;
     const struct msg_slice *values = NULL;
     struct message_changes changes = {.timestamp_ns = message->timestamp_ns};
     struct msg_builder builder;

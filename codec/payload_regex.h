@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * payload_regex.h - options of PayloadRegexDecoder, for those who set them without a schema (tests).
+ * payload_regex.h - options of PayloadRegexDecoder, for those who set them without a schema
+ *                   (tests).
  */
 #ifndef CODEC_PAYLOAD_REGEX_H
 #define CODEC_PAYLOAD_REGEX_H

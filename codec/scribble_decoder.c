@@ -47,8 +47,8 @@ static int decode(void *state, const void *config, const struct msg_view *messag
     if (room == NULL)
         return DECODE_E_ROOM;
     msg_builder_init(&builder, room, capacity);
-    int rc = message_template_write(scribble->template, message, NULL, &changes, &builder,
-                                    io->reason);
+    int rc =
+        message_template_write(scribble->template, message, NULL, &changes, &builder, io->reason);
     if (rc == 0)
         io->commit(io->context, builder.size);
     return rc;

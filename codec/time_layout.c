@@ -39,11 +39,11 @@ enum element {
 
 struct piece { /* one element with what stands before it */
     uint8_t element;
-    uint8_t len;           /* of the element in the layout */
-    uint8_t digits;        /* of a fraction */
-    uint8_t offset_parts;  /* 1 hours, 2 minutes, 3 seconds */
-    bool offset_colons;    /* between the parts */
-    bool offset_z;         /* "Z" stands for UTC */
+    uint8_t len;             /* of the element in the layout */
+    uint8_t digits;          /* of a fraction */
+    uint8_t offset_parts;    /* 1 hours, 2 minutes, 3 seconds */
+    bool offset_colons;      /* between the parts */
+    bool offset_z;           /* "Z" stands for UTC */
     bool is_before_fraction; /* the next element is a fraction */
     uint8_t prefix_len;
     const char *prefix;
@@ -93,8 +93,8 @@ static const struct {
     uint8_t parts;
     bool colons;
 } offsets[] = {
-    {"070000", 3, false}, {"07:00:00", 3, true}, {"0700", 2, false}, {"07:00", 2, true},
-    {"07", 1, false},
+    {"070000", 3, false}, {"07:00:00", 3, true}, {"0700", 2, false},
+    {"07:00", 2, true},   {"07", 1, false},
 };
 
 static bool is_digit(char c)
@@ -146,8 +146,7 @@ static bool read_spelling(const char *at, struct piece *piece)
         size_t len = strlen(spelling->text);
         bool is_short_name =
             spelling->element == ELEMENT_MONTH || spelling->element == ELEMENT_WEEKDAY;
-        if (!begins_with(at, spelling->text) ||
-            (is_short_name && at[len] >= 'a' && at[len] <= 'z'))
+        if (!begins_with(at, spelling->text) || (is_short_name && at[len] >= 'a' && at[len] <= 'z'))
             continue;
         piece->element = (uint8_t)spelling->element;
         piece->len = (uint8_t)len;
@@ -195,8 +194,8 @@ int time_layout_new(const char *text, struct time_layout **out)
     for (;; piece++) {
         *piece = read_piece(at);
         if (piece > layout->pieces)
-            piece[-1].is_before_fraction = piece->element == ELEMENT_FRACTION0 ||
-                                           piece->element == ELEMENT_FRACTION9;
+            piece[-1].is_before_fraction =
+                piece->element == ELEMENT_FRACTION0 || piece->element == ELEMENT_FRACTION9;
         if (piece->element == ELEMENT_END)
             break;
         at = piece->prefix + piece->prefix_len + piece->len;
@@ -399,7 +398,7 @@ static bool take_offset(struct time_reader *in, const struct piece *piece)
     static const int limits[] = {24, 60, 60};
     if (piece->offset_z && left(in) > 0 && *in->at == 'Z') {
         in->at++;
-        in->fields->zone = TIME_UTC;
+        in->fields->zone = TIME_ZONE_UTC;
         return true;
     }
     if (left(in) == 0 || (*in->at != '+' && *in->at != '-'))
@@ -416,8 +415,8 @@ static bool take_offset(struct time_reader *in, const struct piece *piece)
             return false;
         offset += value * units[i];
     }
-    if (in->fields->zone != TIME_UTC)
-        in->fields->zone = TIME_OFFSET;
+    if (in->fields->zone != TIME_ZONE_UTC)
+        in->fields->zone = TIME_ZONE_OFFSET;
     in->fields->offset_s = negative ? -offset : offset;
     return true;
 }
@@ -458,14 +457,14 @@ static bool take_abbreviation(struct time_reader *in)
 {
     if (left(in) >= 3 && memcmp(in->at, "UTC", 3) == 0) {
         in->at += 3;
-        in->fields->zone = TIME_UTC;
+        in->fields->zone = TIME_ZONE_UTC;
         return true;
     }
     size_t len = abbreviation_len(in);
     in->fields->zone_name = in->at;
     in->fields->zone_name_len = len;
-    if (in->fields->zone == TIME_NO_ZONE)
-        in->fields->zone = TIME_ABBREVIATION;
+    if (in->fields->zone == TIME_ZONE_NONE)
+        in->fields->zone = TIME_ZONE_ABBREVIATION;
     in->at += len;
     return len > 0;
 }

@@ -10,8 +10,8 @@
 #include "codec/time_zone.h"
 
 /* Go's names: ANSIC, UnixDate, RubyDate, RFC822, RFC822Z, RFC850, RFC1123, RFC1123Z, RFC3339 (which
- * reads RFC3339Nano, too), Kitchen, Stamp (which reads StampMilli, StampMicro and StampNano, too). A
- * text is of one of them at most, so the order does not matter. */
+ * reads RFC3339Nano, too), Kitchen, Stamp (which reads StampMilli, StampMicro and StampNano, too).
+ * A text is of one of them at most, so the order does not matter. */
 static const char *const named_layouts[] = {
     "Mon Jan _2 15:04:05 2006",
     "Mon Jan _2 15:04:05 MST 2006",
@@ -152,8 +152,8 @@ static int64_t unix_of(const struct place *place, int64_t local_s)
     return place->is_fixed ? local_s - place->offset_s : time_zone_to_unix(place->zone, local_s);
 }
 
-/* Seconds since the epoch, and the place where the time is local. An abbreviation that the zone does not
- * have is taken for UTC (Go). */
+/* Seconds since the epoch, and the place where the time is local. An abbreviation that the zone
+ * does not have is taken for UTC (Go). */
 static int64_t resolve(const struct time_parser *parser, const struct time_fields *fields,
                        struct place *place)
 {
@@ -161,22 +161,21 @@ static int64_t resolve(const struct time_parser *parser, const struct time_field
     int32_t offset_s = fields->offset_s;
     *place = (struct place){.zone = parser->zone};
     switch (fields->zone) {
-    case TIME_UTC:
+    case TIME_ZONE_UTC:
         place->zone = NULL;
         return local_s;
-    case TIME_OFFSET:
-        place->is_fixed =
-            time_zone_at(parser->zone, local_s - offset_s).offset_s != offset_s;
+    case TIME_ZONE_OFFSET:
+        place->is_fixed = time_zone_at(parser->zone, local_s - offset_s).offset_s != offset_s;
         place->offset_s = offset_s;
         return local_s - offset_s;
-    case TIME_ABBREVIATION:
+    case TIME_ZONE_ABBREVIATION:
         if (time_zone_offset_of(parser->zone, fields->zone_name, fields->zone_name_len, local_s,
                                 &offset_s))
             return local_s - offset_s;
         place->is_fixed = true;
         place->offset_s = hours_of(fields);
         return local_s;
-    case TIME_NO_ZONE:
+    case TIME_ZONE_NONE:
         break;
     }
     return time_zone_to_unix(parser->zone, local_s);
@@ -187,8 +186,7 @@ static int64_t complete(const struct place *place, bool has_date, int64_t unix_s
 {
     int32_t now_offset =
         place->is_fixed ? place->offset_s : time_zone_at(place->zone, now_s).offset_s;
-    int32_t offset =
-        place->is_fixed ? place->offset_s : time_zone_at(place->zone, unix_s).offset_s;
+    int32_t offset = place->is_fixed ? place->offset_s : time_zone_at(place->zone, unix_s).offset_s;
     int64_t local_s = unix_s + offset;
     int64_t days = civil_floor(local_s, CIVIL_DAY_S);
     struct civil_date date = civil_of_days(days);
@@ -212,7 +210,7 @@ static int to_time(const struct time_parser *parser, const struct time_fields *f
         __builtin_add_overflow(nanoseconds, fields->nanosecond, &nanoseconds))
         return -EINVAL;
     *time_ns = nanoseconds;
-    return 0;
+    return !fields->has_year;
 }
 
 int time_parser_parse(const struct time_parser *parser, const char *text, size_t len,

@@ -481,8 +481,9 @@ static int load_local(struct time_zone **out)
         rc = read_whole("/etc/localtime", out);
     else {
         name += *name == ':';
-        rc = *name == '/' ? read_whole(name, out)
-                          : is_zone_name(name) ? read_named(name, out) : -ENOENT;
+        rc = *name == '/'         ? read_whole(name, out)
+             : is_zone_name(name) ? read_named(name, out)
+                                  : -ENOENT;
     }
     return rc == -ENOMEM ? rc : 0;
 }
@@ -500,8 +501,7 @@ int time_zone_load(const char *name, struct time_zone **out, struct err *err)
     if (rc == 0)
         return 0;
     return err_add(err, "'%s': %s", name,
-                   rc == -EINVAL ? "the file is not of the TZif format"
-                   : rc == -ENOENT || rc == -ENOTDIR
-                       ? "no zone of the tz database has this name"
-                       : strerror(-rc));
+                   rc == -EINVAL                     ? "the file is not of the TZif format"
+                   : rc == -ENOENT || rc == -ENOTDIR ? "no zone of the tz database has this name"
+                                                     : strerror(-rc));
 }

@@ -7,8 +7,8 @@
  * Memory:  time_zone_load() allocates, time_zone_free() frees.
  * Failure: -1 with a text for a name that is no zone; -EINVAL for bytes that are no TZif file.
  * Bounds:  times up to TIME_ZONE_S_MAX seconds from the epoch.
- * Source:  RFC 9636 (TZif), POSIX.1-2017 section 8.3 (TZ rules); what a local time means where clocks
- *          are set forward or back is as in Go's time package, which Heka used.
+ * Source:  RFC 9636 (TZif), POSIX.1-2017 section 8.3 (TZ rules); what a local time means where
+ *          clocks are set forward or back is as in Go's time package, which Heka used.
  */
 #ifndef CODEC_TIME_ZONE_H
 #define CODEC_TIME_ZONE_H
@@ -28,9 +28,9 @@ enum {
 
 struct time_zone;
 
-/* "" and "UTC"; "Local": the environment variable TZ as libc reads it, else /etc/localtime, else UTC;
- * any other name is a file of the tz database ("America/Los_Angeles"). 0, or -1 after adding to
- * err. */
+/* "" and "UTC"; "Local": the environment variable TZ as libc reads it, else /etc/localtime, else
+ * UTC; any other name is a file of the tz database ("America/Los_Angeles"). 0, or -1 after adding
+ * to err. */
 int time_zone_load(const char *name, struct time_zone **out, struct err *err);
 
 /* The contents of a TZif file. 0, -EINVAL or -ENOMEM. */
@@ -38,7 +38,7 @@ int time_zone_parse(const void *bytes, size_t size, struct time_zone **out);
 
 void time_zone_free(struct time_zone *zone);
 
-struct time_zone_period { /* an interval without a change */
+struct time_zone_period {   /* an interval without a change */
     int64_t start_s, end_s; /* since the epoch, the end not included; INT64_MIN, INT64_MAX: open */
     int32_t offset_s;       /* to be added to UTC */
     const char *name;       /* "PDT" */
@@ -48,12 +48,12 @@ struct time_zone_period { /* an interval without a change */
 /* Where `unix_s` lies. NULL is UTC, here and below. */
 struct time_zone_period time_zone_at(const struct time_zone *zone, int64_t unix_s);
 
-/* Seconds since the epoch for a local time, which is given as if it were UTC. A time that does not exist
- * or exists twice becomes one of the two that could be meant. */
+/* Seconds since the epoch for a local time, which is given as if it were UTC. A time that does not
+ * exist or exists twice becomes one of the two that could be meant. */
 int64_t time_zone_to_unix(const struct time_zone *zone, int64_t local_s);
 
-/* Offset of the zone's abbreviation `name` ("PDT"), if it has that: the one that was in use at the local
- * time, else any. */
+/* Offset of the zone's abbreviation `name` ("PDT"), if it has that: the one that was in use at the
+ * local time, else any. */
 bool time_zone_offset_of(const struct time_zone *zone, const char *name, size_t name_len,
                          int64_t local_s, int32_t *offset_s);
 

@@ -26,13 +26,15 @@ struct pieces {
 static bool is_letter(const struct regex *regex, uint32_t index)
 {
     const struct regex_node *node = &regex->nodes[index];
-    const struct code_range *ranges = regex->pool.ranges + node->range_first;
     uint32_t members = 0;
 
     if (node->op != REGEX_CLASS)
         return false;
-    for (uint32_t i = 0; i < node->range_count && members <= CAPTURE_HINT_LETTER_MAX; i++)
-        members += ranges[i].high - ranges[i].low + 1;
+    for (uint32_t i = 0; i < node->range_count && members <= CAPTURE_HINT_LETTER_MAX; i++) {
+        const struct code_range *range = &regex->pool.ranges[node->range_first + i];
+
+        members += range->high - range->low + 1;
+    }
     return members >= 1 && members <= CAPTURE_HINT_LETTER_MAX;
 }
 

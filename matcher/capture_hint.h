@@ -2,8 +2,8 @@
  *
  * capture_hint.h - the part of an expression that tells best whether it can match at all.
  *
- * Place:   capture_set.c, when it compiles: looking for one literal of each expression costs the pass
- *          over a text a fraction of what looking for whole expressions does.
+ * Place:   capture_set.c, when it compiles: looking for one literal of each expression costs the
+ *          pass over a text a fraction of what looking for whole expressions does.
  * Threads: any, no state.
  * Memory:  allocates for its own use.
  * Failure: -ENOMEM.

@@ -38,13 +38,14 @@ static size_t run_by_bytes(const struct path_class *class, const uint8_t *at, co
 }
 
 #ifdef __AVX2__
-/* Bit i: byte i is not of the class. Two look-ups by half bytes; the first gives 0 for bytes over 127. */
+/* Bit i: byte i is not of the class. Two look-ups by half bytes; the first gives 0 for bytes over
+ * 127. */
 static inline uint32_t stops_of(const struct path_class *class, __m256i bytes)
 {
     const __m256i rows =
         _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)class->rows));
-    const __m256i bits = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2,
-                                          4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m256i bits = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+                                          2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
     __m256i row = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
     __m256i hit =
         _mm256_and_si256(_mm256_shuffle_epi8(rows, bytes), _mm256_shuffle_epi8(bits, row));
@@ -144,7 +145,6 @@ static const uint8_t *take_until(struct path_walk *walk, const struct path_step 
     return find_last(walk, step, at + step->min, at + len);
 }
 
-/* Saves between the run and its literal. */
 static inline const uint8_t *take_run(struct path_walk *walk, const struct path_step *step,
                                       const uint8_t *at)
 {
@@ -154,18 +154,7 @@ static inline const uint8_t *take_run(struct path_walk *walk, const struct path_
     walk->budget -= (int64_t)len;
     if (UNLIKELY(len > step->max))
         len = step->max;
-    if (UNLIKELY(len < step->min))
-        return NULL;
-    at += len;
-    walk->slots[step->save_after] = (uint32_t)(at - walk->begin);
-    if (step->literal_len == 0)
-        return at;
-    walk->budget -= step->mask != 0 ? 0 : step->literal_len;
-    if (!literal_is_at(walk, step, at))
-        return NULL;
-    at += step->literal_len;
-    walk->slots[step->save_behind] = (uint32_t)(at - walk->begin);
-    return at;
+    return LIKELY(len >= step->min) ? at + len : NULL;
 }
 
 static bool is_word(uint8_t byte)
@@ -227,12 +216,8 @@ static int walk_from(struct path_walk *walk, const uint8_t *start)
             next = literal_is_at(walk, step, at) ? at + step->literal_len : NULL;
             break;
         case PATH_RUN:
-            guessed |= step->is_guess;
-            at = take_run(walk, step, at);
-            if (UNLIKELY(!at))
-                return guessed ? CAPTURE_PATH_UNKNOWN : CAPTURE_PATH_NO;
-            step++;
-            continue;
+            next = take_run(walk, step, at);
+            break;
         case PATH_ONE:
             next = at < walk->end && walk->path->classes[step->class].has[*at] ? at + 1 : NULL;
             break;

@@ -2,12 +2,13 @@
  *
  * capture_path.h - captures in one pass, along the first choices.
  *
- * Place:   capture_set.c, before any other engine. Log lines are separators with fields between, and
- *          their expressions say so: at nearly each place the next byte tells how it goes on. A path is
- *          the expression as a list of steps, each of which takes as much as the expression prefers
- *          (`[^"]*` to the quote, 32 bytes at a time). When all steps succeed, the way was the one
- *          that is preferred to all others, which is what leftmost-first means; when one fails and
- *          some step before had another way to go, the answer is left to the other engines.
+ * Place:   capture_set.c, before any other engine. Log lines are separators with fields between,
+ *          and their expressions say so: at nearly each place the next byte tells how it goes on. A
+ *          path is the expression as a list of steps, each of which takes as much as the expression
+ *          prefers (`[^"]*` to the quote, 32 bytes at a time). When all steps succeed, the way was
+ *          the one that is preferred to all others, which is what leftmost-first means; when one
+ *          fails and some step before had another way to go, the answer is left to the other
+ *          engines.
  * Threads: a path is immutable and shared.
  * Memory:  building allocates, matching does not.
  * Failure: matching says CAPTURE_PATH_UNKNOWN; building gives NULL for what is not of that kind.

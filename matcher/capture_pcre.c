@@ -51,7 +51,8 @@ static int write_class(struct pattern *pattern, const struct capture_node *node)
         written++;
     }
     if (rc == 0 && written == 0) /* matches nothing */
-        rc = buffer_append_text(&pattern->text, pattern->ascii ? "^\\x00-\\xff" : "^\\x{0}-\\x{10ffff}");
+        rc = buffer_append_text(&pattern->text,
+                                pattern->ascii ? "^\\x00-\\xff" : "^\\x{0}-\\x{10ffff}");
     return rc < 0 ? rc : buffer_append_text(&pattern->text, "]");
 }
 
@@ -90,12 +91,9 @@ static int write_repeat(struct pattern *pattern, const struct capture_node *node
 static int write_assertion(struct pattern *pattern, enum regex_op assertion)
 {
     static const char *const texts[] = {
-        [REGEX_BEGIN_TEXT] = "(?:\\A)",
-        [REGEX_END_TEXT] = "(?:\\z)",
-        [REGEX_BEGIN_LINE] = "(?:\\A|(?<=\\n))",
-        [REGEX_END_LINE] = "(?:\\z|(?=\\n))",
-        [REGEX_WORD_BOUNDARY] = "(?:\\b)",
-        [REGEX_NO_WORD_BOUNDARY] = "(?:\\B)",
+        [REGEX_BEGIN_TEXT] = "(?:\\A)",          [REGEX_END_TEXT] = "(?:\\z)",
+        [REGEX_BEGIN_LINE] = "(?:\\A|(?<=\\n))", [REGEX_END_LINE] = "(?:\\z|(?=\\n))",
+        [REGEX_WORD_BOUNDARY] = "(?:\\b)",       [REGEX_NO_WORD_BOUNDARY] = "(?:\\B)",
     };
 
     return buffer_append_text(&pattern->text, texts[assertion]);
@@ -200,8 +198,8 @@ void capture_pcre_scratch_free(struct capture_pcre_scratch *scratch)
 int capture_pcre_match(const struct capture_pcre *code, struct capture_pcre_scratch *scratch,
                        const char *text, size_t len, uint32_t *slots)
 {
-    int rc = pcre2_jit_match(code->code, (PCRE2_SPTR)text, len, 0, 0, scratch->match,
-                             scratch->context);
+    int rc =
+        pcre2_jit_match(code->code, (PCRE2_SPTR)text, len, 0, 0, scratch->match, scratch->context);
     const PCRE2_SIZE *positions = pcre2_get_ovector_pointer(scratch->match);
 
     if (rc < 0)

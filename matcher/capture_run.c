@@ -262,7 +262,7 @@ struct thread_list {
     uint32_t count;
 };
 
-struct pending { /* one entry of the stack */
+struct pending {   /* one entry of the stack */
     uint32_t step; /* or PENDING_RESTORE */
     uint32_t slot;
     uint32_t position;
@@ -380,7 +380,7 @@ static bool step_threads(struct capture_runner *runner, uint32_t point, uint32_t
             found[1] = position;
             return true;
         }
-        if (step->op != PROGRAM_CLASS || point == RUNNER_EDGE ||
+        if (step->op != PROGRAM_CLASS || step->b == 0 || point == RUNNER_EDGE ||
             !code_points_contain(runner->ranges + step->a, step->b, point))
             continue;
         memcpy(runner->current, slots, slots_size);

@@ -2,8 +2,9 @@
  *
  * capture_run.h - captures without backtracking: time is at most text length times expression size.
  *
- * Place:   capture_set.c, for what PCRE2 gives up or understands differently (endless repetitions of
- *          what may be empty; bytes that are not UTF-8); the tests, as the measure of every engine.
+ * Place:   capture_set.c, for what PCRE2 gives up or understands differently (endless repetitions
+ *          of what may be empty; bytes that are not UTF-8); the tests, as the measure of every
+ *          engine.
  * Threads: a program is immutable and shared; a scratch belongs to one thread.
  * Memory:  building and fitting allocate, running does not.
  * Failure: capture_run() returns -E2BIG after REGEX_RUN_STEPS_MAX steps.
@@ -33,8 +34,8 @@ int capture_run_scratch_fit(struct capture_run_scratch *scratch,
                             const struct capture_program *program);
 void capture_run_scratch_fini(struct capture_run_scratch *scratch);
 
-/* 1 match, 0 no match, -E2BIG. Fills `slots` (room for CAPTURE_SLOTS_MAX): two positions for the match
- * and for each group. The text may be any bytes; invalid UTF-8 reads as U+FFFD. */
+/* 1 match, 0 no match, -E2BIG. Fills `slots` (room for CAPTURE_SLOTS_MAX): two positions for the
+ * match and for each group. The text may be any bytes; invalid UTF-8 reads as U+FFFD. */
 int capture_run(const struct capture_program *program, struct capture_run_scratch *scratch,
                 const char *text, size_t len, uint32_t *slots);
 

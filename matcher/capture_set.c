@@ -322,7 +322,8 @@ static int match_slots(const struct capture_expression *expression, struct captu
     pcre = kind_of(scratch) == TEXT_ASCII ? expression->ascii_pcre : expression->utf8_pcre;
     if (kind_of(scratch) == TEXT_BYTES)
         pcre = NULL;
-    rc = pcre ? capture_pcre_match(pcre, scratch->pcre, text.ptr, text.len, scratch->slots) : -E2BIG;
+    rc =
+        pcre ? capture_pcre_match(pcre, scratch->pcre, text.ptr, text.len, scratch->slots) : -E2BIG;
     scratch->stats.pcres += rc >= 0;
     if (rc >= 0)
         return rc;
@@ -332,7 +333,8 @@ static int match_slots(const struct capture_expression *expression, struct captu
     return rc;
 }
 
-static void fill_values(const struct capture_expression *expression, struct capture_scratch *scratch)
+static void fill_values(const struct capture_expression *expression,
+                        struct capture_scratch *scratch)
 {
     for (uint32_t i = 0; i < expression->tree->group_count; i++) {
         uint32_t begin = scratch->slots[2 * (i + 1)];
@@ -350,8 +352,8 @@ static struct msg_slice text_of(struct msg_slice text)
     return text.len > 0 ? text : (struct msg_slice){"", 0};
 }
 
-int capture_set_match(const struct capture_set *set, struct capture_scratch *scratch, uint32_t index,
-                      struct msg_slice text, const struct msg_slice **values)
+int capture_set_match(const struct capture_set *set, struct capture_scratch *scratch,
+                      uint32_t index, struct msg_slice text, const struct msg_slice **values)
 {
     const struct capture_expression *expression = &set->items[index];
     int rc;

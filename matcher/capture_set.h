@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * capture_set.h - many expressions with captures: which of them match a text, and what they cut out.
+ * capture_set.h - many expressions with captures: which match a text, and what they cut out.
  *
- * Place:   behind PayloadRegexDecoder and MultiDecoder. One Hyperscan pass finds out which expressions
- *          can match (by a rare literal of each, where there is one); those are then tried one by one,
- *          each along its first choices (capture_path.c), by PCRE2-JIT when that is not enough, and
- *          without backtracking (capture_run.c) when PCRE2 reaches its limits. docs/formats/capture.md
- *          has the arguments and the figures.
+ * Place:   behind PayloadRegexDecoder and MultiDecoder. One Hyperscan pass finds out which
+ *          expressions can match (by a rare literal of each, where there is one); those are then
+ *          tried one by one, each along its first choices (capture_path.c), by PCRE2-JIT when that
+ *          is not enough, and without backtracking (capture_run.c) when PCRE2 reaches its limits.
+ *          docs/formats/capture.md has the arguments and the figures.
  * Threads: a compiled set is immutable and shared; a scratch belongs to one thread.
  * Memory:  adding, compiling and scratch allocate, matching does not, but see regex_match.h.
  * Failure: capture_set_match() says -E2BIG, and counts it, when no engine came to an answer.
@@ -20,9 +20,9 @@
 #include "matcher/scan_db.h"
 
 enum {
-    CAPTURE_SET_MAX = 4096,  /* expressions of one set */
-    CAPTURE_SCAN_MIN = 3,    /* fewer are tried without a pass before */
-    CAPTURE_SHARED_MAX = 8   /* literals of more expressions do not tell much */
+    CAPTURE_SET_MAX = 4096, /* expressions of one set */
+    CAPTURE_SCAN_MIN = 3,   /* fewer are tried without a pass before */
+    CAPTURE_SHARED_MAX = 8  /* literals of more expressions do not tell much */
 };
 
 struct capture_set;
@@ -39,8 +39,9 @@ int64_t capture_set_add(struct capture_set *set, const char *text, size_t len,
 /* Groups of an expression; count 0 when it has none. Valid as long as the set. */
 struct capture_names capture_set_names(const struct capture_set *set, uint32_t index);
 
-/* Compiles, or takes what capture_set_save() wrote for the same expressions from `saved` (may be NULL).
- * 0, -ENOMEM, -E2BIG (too much together), -EPROTO: `saved` is not that, or of another machine. */
+/* Compiles, or takes what capture_set_save() wrote for the same expressions from `saved` (may be
+ * NULL). 0, -ENOMEM, -E2BIG (too much together), -EPROTO: `saved` is not that, or of another
+ * machine. */
 int capture_set_compile(struct capture_set *set, struct scan_reader *saved);
 int capture_set_save(const struct capture_set *set, struct buffer *out);
 
@@ -51,9 +52,10 @@ void capture_scratch_free(struct capture_scratch *scratch);
  * expressions on one text need one pass. Call this when the memory may hold another text. */
 void capture_scratch_forget(struct capture_scratch *scratch);
 
-/* One expression: 1 and `*values` (one for each group; valid until the next match), 0, or -E2BIG. */
-int capture_set_match(const struct capture_set *set, struct capture_scratch *scratch, uint32_t index,
-                      struct msg_slice text, const struct msg_slice **values);
+/* One expression: 1 and `*values` (one for each group; valid until the next match), 0, or
+ * -E2BIG. */
+int capture_set_match(const struct capture_set *set, struct capture_scratch *scratch,
+                      uint32_t index, struct msg_slice text, const struct msg_slice **values);
 
 /* The first expression from `from` on that may match, or -1 when there is none. */
 int64_t capture_set_next(const struct capture_set *set, struct capture_scratch *scratch,

@@ -7,17 +7,17 @@
 
 #include "matcher/utf8_text.h"
 
-/* What this file calls "first" is the set of bytes that a match of a node can begin with, and the end
- * of the text when nothing needs to come. It may hold too much, never too little: two ways whose
- * sets have nothing in common exclude each other. */
+/* What this file calls "first" is the set of bytes that a match of a node can begin with, and the
+ * end of the text when nothing needs to come. It may hold too much, never too little: two ways
+ * whose sets have nothing in common exclude each other. */
 
 enum {
     LITERAL_MAX = 64,
     NO_PATH = 1 /* result of the writers: the expression is not of that kind */
 };
 
-/* What comes behind a node: the siblings from `next` on, then what comes behind their parent. NULL is
- * the end of the expression, where anything may follow. */
+/* What comes behind a node: the siblings from `next` on, then what comes behind their parent. NULL
+ * is the end of the expression, where anything may follow. */
 struct rest {
     uint32_t next;
     const struct path_class *first; /* instead, in repetitions: all that is known */
@@ -118,10 +118,12 @@ static bool single_point(const struct capture_tree *tree, const struct capture_n
 
 /* ---- what comes first ---- */
 
-static void first_of_node(const struct capture_tree *tree, uint32_t index, struct path_class *behind);
+static void first_of_node(const struct capture_tree *tree, uint32_t index,
+                          struct path_class *behind);
 
 /* `behind` is what comes behind the siblings, and becomes what comes first. */
-static void first_of_chain(const struct capture_tree *tree, uint32_t index, struct path_class *behind)
+static void first_of_chain(const struct capture_tree *tree, uint32_t index,
+                           struct path_class *behind)
 {
     if (index == 0)
         return;
@@ -152,7 +154,8 @@ static void first_of_alternatives(const struct capture_tree *tree, uint32_t chil
 }
 
 /* `behind` is what comes behind the node, and becomes what comes first. */
-static void first_of_node(const struct capture_tree *tree, uint32_t index, struct path_class *behind)
+static void first_of_node(const struct capture_tree *tree, uint32_t index,
+                          struct path_class *behind)
 {
     const struct capture_node *node = &tree->nodes[index];
     struct path_class one;
@@ -215,7 +218,8 @@ static bool accepts(const struct rest *rest)
 }
 
 /* Adds the characters that a match of the node has to begin with; true when they are all of it. */
-static bool literal_of_node(const struct capture_tree *tree, uint32_t index, struct literal *literal)
+static bool literal_of_node(const struct capture_tree *tree, uint32_t index,
+                            struct literal *literal)
 {
     const struct capture_node *node = &tree->nodes[index];
     uint32_t point;
@@ -275,7 +279,6 @@ static int put_step(struct path_writer *writer, const struct path_step *step)
     steps[path->step_count] = *step;
     steps[path->step_count].save_before = (uint16_t)writer->pending_save;
     steps[path->step_count].save_after = (uint16_t)path->slot_count;
-    steps[path->step_count].save_behind = (uint16_t)path->slot_count;
     writer->pending_save = path->slot_count;
     path->step_count++;
     return 0;
@@ -310,20 +313,14 @@ static struct path_step *last_step(struct path_writer *writer)
     return &path->steps[path->step_count - 1];
 }
 
-/* The slot for where the step ends. */
-static uint16_t *save_of(struct path_step *step)
-{
-    return step->code == PATH_RUN && step->literal_len > 0 ? &step->save_behind : &step->save_after;
-}
-
 static int put_save(struct path_writer *writer, uint32_t slot)
 {
     struct path_step *last = last_step(writer);
     bool takes_bytes = last && last->code >= PATH_LITERAL && last->code <= PATH_UNTIL_LAST;
     int rc;
 
-    if (takes_bytes && *save_of(last) == writer->path->slot_count) {
-        *save_of(last) = (uint16_t)slot;
+    if (takes_bytes && last->save_after == writer->path->slot_count) {
+        last->save_after = (uint16_t)slot;
         return 0;
     }
     rc = flush_save(writer);
@@ -347,21 +344,18 @@ static int put_literal_bytes(struct path_writer *writer, const uint8_t *bytes, u
     return 0;
 }
 
-/* One more character: of the literal that the last step ends with, or of a new one. */
+/* One more character: of the literal before, or of a new one. */
 static int put_point(struct path_writer *writer, uint32_t point)
 {
     struct path_step *last = last_step(writer);
     struct path_step step = {.code = PATH_LITERAL};
-    bool joins = last && (last->code == PATH_LITERAL || last->code == PATH_RUN) &&
-                 (last->literal_len == 0 || *save_of(last) == writer->path->slot_count);
+    bool joins = last && last->code == PATH_LITERAL && last->save_after == writer->path->slot_count;
     char text[UTF8_MAX];
     uint32_t len = (uint32_t)utf8_encode(point, text);
     int rc = put_literal_bytes(writer, (const uint8_t *)text, len, &step);
 
     if (rc < 0 || !joins)
         return rc < 0 ? rc : put_step(writer, &step);
-    if (last->literal_len == 0)
-        last->literal = step.literal;
     last->literal_len += len; /* its bytes are the last ones */
     return 0;
 }
@@ -405,13 +399,12 @@ static void set_target(struct path_writer *writer, uint32_t step, uint32_t targe
 
 /* ---- repetitions of one class ---- */
 
-/* Any number of bytes is any number of characters only for a class with all characters beyond ASCII, or
- * none, and for numbers 0, 1 and endless. Else the path is for ASCII. */
+/* Any number of bytes is any number of characters only for a class with all characters beyond
+ * ASCII, or none, and for numbers 0, 1 and endless. Else the path is for ASCII. */
 static void restrict_class(struct path_writer *writer, const struct capture_node *class_node,
                            uint32_t min, uint32_t max, struct path_class *class)
 {
-    enum high high =
-        high_of(capture_ranges(writer->tree, class_node), class_node->range_count);
+    enum high high = high_of(capture_ranges(writer->tree, class_node), class_node->range_count);
 
     class_of(writer->tree, class_node, class);
     if (high == HIGH_NONE || (high == HIGH_ALL && min <= 1 && max == REGEX_INFINITE))

@@ -14,7 +14,7 @@ enum path_code {
     PATH_MATCH,
     PATH_LITERAL,     /* exactly these bytes */
     PATH_ONE,         /* one byte of the class */
-    PATH_RUN,         /* min..max bytes of the class, as many as there are, then the literal */
+    PATH_RUN,         /* min..max bytes of the class, as many as there are */
     PATH_UNTIL_FIRST, /* at least min bytes of the class, up to the first place of the literal */
     PATH_UNTIL_LAST,  /* the same, up to the last place */
     PATH_SAVE,
@@ -24,7 +24,7 @@ enum path_code {
     PATH_ASSERT
 };
 
-/* A set of bytes. Bytes over 127 are all in it, or none. */
+/* A set of bytes. In a run, bytes over 127 are all in it, or none. */
 struct path_class {
     uint8_t has[256];
     uint8_t rows[16]; /* bit r of rows[c]: byte 16 * r + c is in the set */
@@ -38,7 +38,6 @@ struct path_step {
     uint16_t target; /* of PATH_TRY_* and PATH_JUMP */
     uint16_t class;
     uint16_t save_before, save_after; /* slots; path->slot_count: none */
-    uint16_t save_behind;             /* PATH_RUN: behind the literal; save_after is in front of it */
     uint16_t assertion;               /* enum regex_op */
     uint32_t min, max;
     uint32_t literal, literal_len; /* path->literals[literal ..+ literal_len] */
@@ -55,7 +54,7 @@ struct capture_path {
     uint32_t slot_count;
     bool is_anchored;
     bool wants_ascii;
-    bool has_starts;   /* a match begins with a byte of classes[starts] */
+    bool has_starts; /* a match begins with a byte of classes[starts] */
     uint16_t starts;
 };
 

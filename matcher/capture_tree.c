@@ -138,8 +138,10 @@ static uint32_t take_number(struct regex_parser *lexer)
 {
     uint32_t value = 0;
 
-    while (lexer->at < lexer->len && lexer->text[lexer->at] >= '0' && lexer->text[lexer->at] <= '9') {
-        value = value <= REGEX_REPEAT_MAX ? value * 10 + (uint32_t)(lexer->text[lexer->at] - '0') : value;
+    while (lexer->at < lexer->len && lexer->text[lexer->at] >= '0' &&
+           lexer->text[lexer->at] <= '9') {
+        value = value <= REGEX_REPEAT_MAX ? value * 10 + (uint32_t)(lexer->text[lexer->at] - '0')
+                                          : value;
         lexer->at++;
     }
     return value;
@@ -332,8 +334,8 @@ static int64_t parse_literal(struct tree_parser *parser)
 {
     struct regex_parser *lexer = &parser->lexer;
 
-    return class_node(
-        parser, regex_literal_new(lexer, utf8_decode(lexer->text, lexer->len, &lexer->at)));
+    return class_node(parser,
+                      regex_literal_new(lexer, utf8_decode(lexer->text, lexer->len, &lexer->at)));
 }
 
 static int64_t parse_atom(struct tree_parser *parser, unsigned depth)

@@ -230,8 +230,9 @@ static void test_data_plane_dies(void **state)
     start_hekad("crash total=1000");
     WAIT_UNTIL(status_is("running", 1000));
     json_t *status = ask("status");
-    assert_int_equal(
-        json_integer_value(json_object_get(json_object_get(status, "dataplane"), "restarts")), 1);
+    /* More than once on a busy machine: the killed one may still hold the run directory. */
+    assert_true(json_integer_value(json_object_get(json_object_get(status, "dataplane"),
+                                                   "restarts")) >= 1);
     json_decref(status);
     assert_int_equal(stop_hekad(), 0);
     expect_each_once("out", 1000);

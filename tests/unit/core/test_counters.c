@@ -90,9 +90,10 @@ static void test_every_stage_has_both_sides(void **state)
 static void test_names(void **state)
 {
     (void)state;
-    for (int i = 0; i < COUNTER_COUNT; i++) {
-        assert_int_equal(counter_find(counter_name(i)), i); /* also: no name twice */
-        assert_true(strlen(counter_help(i)) > 0);
+    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
+        enum counter_id id = (enum counter_id)i;
+        assert_int_equal(counter_find(counter_name(id)), i); /* also: no name twice */
+        assert_true(strlen(counter_help(id)) > 0);
     }
     assert_int_equal(counter_find("no_such_counter"), -1);
 }

@@ -289,10 +289,10 @@ enum { BURST_RULES = 6, BURST_MAX = 70, BURSTS = 300 };
 /* A payload by number: short and long, empty, with bytes that are not UTF-8, full of matches. */
 static size_t make_payload(unsigned n, char payload[700])
 {
-    static const char *const pieces[] = {"ab",
+    static const char e_acute_one[] = {(char)0xC3, (char)0xA9, '1', '\0'};
+    const char *const pieces[] = {"ab",
                                          "x1",
-                                         "\xC3\xA9"
-                                         "1",
+                                         e_acute_one,
                                          "\xFF",
                                          "aaaaaaaaaaaaaaaaaaaaaaaa",
                                          "b ",

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * decoder_rig.h - a host of decoders: makes them from a configuration and takes what they commit.
+ *
+ * Place:   tests of decoders; it joins codec and matcher, which know nothing of each other.
+ * Threads: one owner.
+ * Memory:  everything is freed by decoder_rig_fini(), also after a failed init.
+ */
+#ifndef TESTS_SUPPORT_DECODER_RIG_H
+#define TESTS_SUPPORT_DECODER_RIG_H
+
+#include "codec/decoder.h"
+#include "matcher/capture_set.h"
+
+enum { DECODER_RIG_MAX = 64, DECODER_RIG_MESSAGES = 64 };
+
+struct decoder_rig_instance {
+    struct decoder decoder;
+    void *config;
+    void *state;
+};
+
+struct decoder_rig_source {
+    struct decoder_rig *rig;
+    uint32_t index;
+};
+
+struct decoder_rig { /* zero-initialise */
+    struct conf_doc *doc;
+    struct decoder_rig_instance instances[DECODER_RIG_MAX];
+    unsigned count;
+    struct decoder_rig_source sources[DECODER_RIG_MAX];
+    struct capture_set *set;
+    struct capture_scratch *scratch;
+    struct decoder root;
+    /* what was committed since decoder_rig_decode() began */
+    uint8_t *room;
+    size_t room_size; /* 0 before init: MSG_SIZE_DEFAULT_MAX */
+    uint8_t *messages[DECODER_RIG_MESSAGES];
+    size_t sizes[DECODER_RIG_MESSAGES];
+    unsigned message_count;
+    struct buffer log;    /* a text a line */
+    struct buffer reason; /* of a failure */
+    bool is_quiet;        /* neither texts nor reasons, as in the data plane */
+    uint64_t notes[DECODE_NOTES];
+};
+
+/* `toml` is the configuration; `name` the section of the decoder to use. */
+int decoder_rig_init(struct decoder_rig *rig, const char *toml, const char *name, struct err *err);
+void decoder_rig_fini(struct decoder_rig *rig);
+
+/* The code of decode(). */
+int decoder_rig_decode(struct decoder_rig *rig, const struct msg_view *message, int64_t now_ns);
+
+#endif
