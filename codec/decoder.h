@@ -75,6 +75,9 @@ struct decoder_host { /* what init may ask for; each pointer may be NULL */
     /* A new instance of the section `name`, initialised and owned by the host. 0, or -1 and err is
      * filled unless there is no such section. */
     int (*find)(void *context, const char *name, struct decoder *decoder, struct err *err);
+    /* Memory that captures were taken from may hold another text from now on: what is known of it
+     * by its place is to be forgotten. The host does so itself before each message. [worker] */
+    void (*forget)(void *context);
 };
 
 struct decoder_ops {

@@ -32,6 +32,8 @@ struct multi_state {
     struct multi_room rooms[2];
     struct buffer reason;
     uint64_t messages;
+    void (*forget)(void *context); /* of the host; may be NULL */
+    void *host_context;
 };
 
 #define AT(member) offsetof(struct multi_decoder_config, member)
@@ -194,6 +196,8 @@ static int init(void *state, const void *config, const struct decoder_host *host
     if (multi->subs == NULL)
         return err_add(err, "MultiDecoder: out of memory");
     multi->reason.max_size = REASON_SIZE_MAX;
+    multi->forget = host->forget;
+    multi->host_context = host->context;
     for (; multi->count < options->subs.count && rc == 0; multi->count++)
         rc = find_sub(&multi->subs[multi->count], names[multi->count], host, err);
     if (rc == 0)
@@ -378,6 +382,8 @@ static int decode_all(struct multi_state *multi, const struct multi_decoder_conf
         inner.context = to;
         inner.begin = room_begin;
         inner.commit = room_commit;
+        if (multi->forget != NULL) /* rooms are used again */
+            multi->forget(multi->host_context);
         any |= decode_round(multi, options, &multi->subs[i], message, from, &inner);
         memcpy(io->notes, inner.notes, sizeof(io->notes));
         from = to;

@@ -183,12 +183,13 @@ static struct piece read_piece(const char *at)
 
 int time_layout_new(const char *text, struct time_layout **out)
 {
-    if (strlen(text) > TIME_LAYOUT_MAX)
+    size_t len = strlen(text);
+    if (len > TIME_LAYOUT_MAX)
         return -EINVAL;
     struct time_layout *layout = calloc(1, sizeof(*layout));
     if (layout == NULL)
         return -ENOMEM;
-    memcpy(layout->text, text, strlen(text));
+    memcpy(layout->text, text, len + 1);
     struct piece *piece = layout->pieces;
     const char *at = layout->text;
     for (;; piece++) {
@@ -405,7 +406,7 @@ static bool take_offset(struct time_reader *in, const struct piece *piece)
         return false;
     bool negative = *in->at++ == '-';
     int32_t offset = 0;
-    for (int i = 0; i < piece->offset_parts; i++) {
+    for (int i = 0; i < 3 && i < piece->offset_parts; i++) {
         int value;
         if (i > 0 && piece->offset_colons) {
             if (left(in) == 0 || *in->at++ != ':')

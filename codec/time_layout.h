@@ -37,7 +37,7 @@ struct time_fields { /* what a text says; a day that exists */
 };
 
 /* 0, -EINVAL (longer than TIME_LAYOUT_MAX) or -ENOMEM. */
-int time_layout_new(const char *layout, struct time_layout **out);
+int time_layout_new(const char *text, struct time_layout **out);
 void time_layout_free(struct time_layout *layout);
 
 int time_layout_parse(const struct time_layout *layout, const char *text, size_t len,

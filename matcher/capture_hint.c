@@ -152,7 +152,7 @@ static void choose(const struct regex *const *expressions, uint32_t count,
 
 int capture_hints(const struct regex *const *expressions, uint32_t count, struct regex_span *hints)
 {
-    const struct piece **best = calloc(count + 1, sizeof *best);
+    const struct piece **best = calloc(count + 1, sizeof(void *));
     struct pieces pieces = {0};
     int rc = best ? 0 : -ENOMEM;
 

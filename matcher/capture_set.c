@@ -145,7 +145,7 @@ struct capture_names capture_set_names(const struct capture_set *set, uint32_t i
 /* What the pass looks for; expressions without a hint are always tried. */
 static int fill_sources(struct capture_set *set, struct scan_source *sources, uint32_t *count)
 {
-    const struct regex **trees = calloc(set->count, sizeof *trees);
+    const struct regex **trees = calloc(set->count, sizeof(void *));
     struct regex_span *hints = calloc(set->count, sizeof *hints);
     int rc = -ENOMEM;
 

@@ -60,12 +60,21 @@ static const struct decoder_ops *ops_of(const struct conf_node *section)
     return decoder_by_name(type != NULL && type->type == CONF_STRING ? type->str : section->key);
 }
 
+static void forget(void *context)
+{
+    struct decoder_rig *rig = context;
+    capture_scratch_forget(rig->scratch);
+}
+
 static int make(struct decoder_rig *rig, const struct conf_node *section, struct decoder *decoder,
                 struct err *err)
 {
     static const struct schema *const also[] = {&section_schema, NULL};
-    struct decoder_host host = {
-        .context = rig, .message_size_max = rig->room_size, .compile = compile, .find = find};
+    struct decoder_host host = {.context = rig,
+                                .message_size_max = rig->room_size,
+                                .compile = compile,
+                                .find = find,
+                                .forget = forget};
     const struct decoder_ops *ops = ops_of(section);
     struct decoder_rig_instance *instance = &rig->instances[rig->count];
     if (ops == NULL || rig->count == DECODER_RIG_MAX)

@@ -169,7 +169,8 @@ def threaded_tests():
 
 def starts_threads(path):
     with open(path, encoding="utf-8") as file:
-        return re.search(r"\b(pthread_create|thrd_create)\b", file.read()) is not None
+        text = file.read()
+    return re.search(r"\b(pthread_create|thrd_create|appliance_launch)\b", text) is not None
 
 
 def run_dev(label):

@@ -101,7 +101,7 @@ static void run(const char *name, const struct buffer *in, struct buffer *out)
 static void test_golden_decoders(void **state)
 {
     (void)state;
-    assert_int_equal(golden_run("decoder", 20, run), 0);
+    assert_int_equal(golden_run("decoder", 32, run), 0);
 }
 
 int main(void)
