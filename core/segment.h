@@ -51,6 +51,8 @@ struct segment_consumer { /* of one lane; the lane's producer writes */
     _Atomic uint64_t start;     /* position at which the lane's records begin to concern it */
     _Atomic uint64_t admitted;  /* generation that said so; 0: none yet */
 };
+_Static_assert(sizeof(struct segment_consumer) == 32, "docs/formats/segment.md");
+_Static_assert(offsetof(struct segment_consumer, start) == 16, "docs/formats/segment.md");
 
 struct segment {
     struct segment_header *header; /* read-only for hekad, as all but `cursors` */
