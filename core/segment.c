@@ -259,7 +259,7 @@ int segment_reader_init(const struct segment *segment, unsigned lane, unsigned c
 {
     const struct segment_consumer *counts = segment_consumer(segment, lane, consumer);
     struct lane_cursor *cursor = segment_cursor(segment, lane, consumer);
-    /* G2 pairs with G1 in dataplane/message_sink.c. */
+    /* G2 pairs with G1 in matcher/message_sink.c. */
     uint64_t admitted = atomic_load_explicit(&counts->admitted, memory_order_acquire);
     if (admitted == 0 || admitted < admitted_at_least)
         return -EAGAIN;

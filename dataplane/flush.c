@@ -150,7 +150,7 @@ static double elapsed_s(const struct flush_job *job)
 
 static size_t chunk_max(const struct message_sink *sink)
 {
-    return (size_t)sink->plan->max_message_size - STATMETRIC_OVERHEAD_BYTES;
+    return sink->plan->max_message_size - STATMETRIC_OVERHEAD_BYTES;
 }
 
 /* True when the flush is written. */

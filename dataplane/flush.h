@@ -14,7 +14,7 @@
 #define DATAPLANE_FLUSH_H
 
 #include "dataplane/generation.h"
-#include "dataplane/message_sink.h"
+#include "matcher/message_sink.h"
 
 enum { FLUSH_JOBS_MAX = 4 * PLAN_ACCUMULATORS_MAX };
 

@@ -9,7 +9,7 @@
 static void adopt(struct housekeeping *housekeeping, struct generation *generation)
 {
     housekeeping->generation = generation;
-    message_sink_adopt(&housekeeping->sink, generation->plan,
+    message_sink_adopt(&housekeeping->sink, &generation->plan->sink,
                        generation->scratches[generation->worker_count]);
     flusher_adopt(&housekeeping->flusher, generation);
     atomic_store_explicit(&housekeeping->segment->header->generation,

@@ -13,6 +13,7 @@
 #include "dataplane/flush.h"
 #include "dataplane/worker.h"
 #include "dataplane/port.h"
+#include "matcher/message_sink.h"
 
 struct housekeeping {
     struct generation *generation; /* what everybody works by */

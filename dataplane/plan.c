@@ -192,12 +192,12 @@ static int add_consumer(struct plan *plan, const struct conf_node *table, struct
         return -1;
     unsigned slot = consumer.slot >= 0 ? (unsigned)consumer.slot : plan->consumers_seen;
     plan->consumers_seen++;
-    if (plan_has_slot(plan, slot))
+    if (sink_plan_has_slot(&plan->sink, slot))
         return err_at(err, table->file, table->line, "slot: %u is taken by '%s'", slot,
                       plan->consumers[slot].name);
     plan->consumers[slot] =
         (struct rule_text){.name = consumer.name, .text = consumer.text, .signer = consumer.signer};
-    plan->slots[slot / 64] |= UINT64_C(1) << (slot % 64);
+    plan->sink.slots[slot / 64] |= UINT64_C(1) << (slot % 64);
     if (slot >= plan->slot_count)
         plan->slot_count = slot + 1;
     return 0;
@@ -206,9 +206,13 @@ static int add_consumer(struct plan *plan, const struct conf_node *table, struct
 static int compile_rules(struct plan *plan, struct err *err)
 {
     for (unsigned slot = 0; slot < plan->slot_count; slot++)
-        if (!plan_has_slot(plan, slot))
+        if (!sink_plan_has_slot(&plan->sink, slot))
             plan->consumers[slot] = (struct rule_text){.name = "", .text = "FALSE"};
-    return ruleset_compile(plan->consumers, plan->slot_count, &plan->rules, err);
+    plan->sink.generation = (uint64_t)plan->generation;
+    plan->sink.max_message_size = (uint64_t)plan->max_message_size;
+    int rc = ruleset_compile(plan->consumers, plan->slot_count, &plan->rules, err);
+    plan->sink.rules = plan->rules;
+    return rc;
 }
 
 static int fill(struct plan *plan, struct err *err)
@@ -225,6 +229,7 @@ static int fill(struct plan *plan, struct err *err)
             snprintf(plan->own_hostname, sizeof(plan->own_hostname), "localhost");
         plan->hostname = plan->own_hostname;
     }
+    plan->sink.hostname = plan->hostname;
     return listener_table_build(plan->addresses, plan->address_count, &plan->table, err);
 }
 

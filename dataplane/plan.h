@@ -12,7 +12,7 @@
 
 #include "core/conf.h"
 #include "dataplane/listener.h"
-#include "matcher/ruleset.h"
+#include "matcher/message_sink.h"
 #include "stats/accum.h"
 
 enum { PLAN_ACCUMULATORS_MAX = 16, PLAN_CONSUMERS_MAX = 256 };
@@ -59,21 +59,17 @@ struct plan {
     uint16_t listener_of_address[LISTENERS_MAX]; /* an address's index to its listener */
     unsigned address_count;
     struct listener_table *table; /* over addresses */
-    /* Consumers by slot. A slot without one has the rule FALSE, and no bit in `slots`. */
+    /* Consumers by slot. A slot without one has the rule FALSE, and no bit in
+     * sink.slots. */
     struct rule_text consumers[PLAN_CONSUMERS_MAX];
-    uint64_t slots[PLAN_CONSUMERS_MAX / 64];
     unsigned consumers_seen; /* while loading */
     unsigned slot_count; /* highest slot in use, plus 1 */
     struct ruleset *rules;
+    struct sink_plan sink; /* what message_sink.h needs of all this */
     struct conf_doc *doc;
     unsigned reference_count; /* housekeeping's */
     char own_hostname[256];
 };
-
-static inline bool plan_has_slot(const struct plan *plan, unsigned slot)
-{
-    return (plan->slots[slot / 64] >> (slot % 64)) & 1;
-}
 
 int plan_load(const char *path, struct plan **out, struct err *err);
 int plan_parse(const char *text, size_t text_len, const char *file, struct plan **out,

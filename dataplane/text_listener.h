@@ -12,8 +12,9 @@
 #ifndef DATAPLANE_TEXT_LISTENER_H
 #define DATAPLANE_TEXT_LISTENER_H
 
-#include "dataplane/message_sink.h"
 #include "dataplane/packet.h"
+#include "dataplane/plan.h"
+#include "matcher/message_sink.h"
 
 void text_listener_take(const struct plan_listener *listener, uint32_t origin,
                         const struct datagram *datagram, uint64_t now_ns,

@@ -172,7 +172,8 @@ void worker_adopt(struct worker *worker, struct generation *generation)
         worker->shards[i] = &generation->jobs[i]->shards[worker->index];
     for (unsigned i = 0; i < worker->queue_count; i++)
         packet_set_listeners(worker->queues[i].stage, generation->plan->table);
-    message_sink_adopt(&worker->sink, generation->plan, generation->scratches[worker->index]);
+    message_sink_adopt(&worker->sink, &generation->plan->sink,
+                       generation->scratches[worker->index]);
     /* P1 pairs with P2 in reload.c: the worker uses nothing of the former generation any more. */
     atomic_store_explicit(&worker->adopted, generation, memory_order_release);
 }

@@ -12,8 +12,8 @@
 
 #include "core/core_map.h"
 #include "dataplane/generation.h"
-#include "dataplane/message_sink.h"
 #include "dataplane/packet.h"
+#include "matcher/message_sink.h"
 #include "stats/shard.h"
 #include "stats/statsd.h"
 

@@ -2,20 +2,33 @@
  *
  * message_sink.h - messages of one producer: staged, matched in bursts, committed to its lane.
  *
- * Place:   text_listener.c (workers) and flush.c (housekeeping) put messages in; the lane takes
- *          them.
+ * Place:   every producer has one: the data plane's workers and housekeeping, and each input and
+ *          filter in hekad. The lane takes the messages.
  * Threads: one sink belongs to one producer.
  * Memory:  staging buffer allocated by message_sink_init(); nothing after that.
  * Failure: every message ends in a counter of the stage `message`; see sink_flush and sink_put.
  */
-#ifndef DATAPLANE_MESSAGE_SINK_H
-#define DATAPLANE_MESSAGE_SINK_H
+#ifndef MATCHER_MESSAGE_SINK_H
+#define MATCHER_MESSAGE_SINK_H
 
 #include "core/counters.h"
 #include "core/lane.h"
 #include "core/message.h"
 #include "core/segment.h"
-#include "dataplane/plan.h"
+#include "matcher/ruleset.h"
+
+struct sink_plan { /* what a generation says about messages */
+    uint64_t generation;
+    uint64_t max_message_size;
+    const char *hostname;              /* of messages that the producer itself is the origin of */
+    const struct ruleset *rules;       /* rule s is the consumer's in slot s */
+    uint64_t slots[RECORD_MASK_WORDS]; /* bit s: there is a consumer in slot s */
+};
+
+static inline bool sink_plan_has_slot(const struct sink_plan *plan, unsigned slot)
+{
+    return (plan->slots[slot / 64] >> (slot % 64)) & 1;
+}
 
 enum { SINK_BURST = 64 };
 
@@ -28,7 +41,7 @@ struct sink_pending {
 struct message_sink {
     struct lane_writer *lane;
     struct segment_consumer *consumers; /* of this lane */
-    const struct plan *plan;         /* of the generation that is adopted */
+    const struct sink_plan *plan;    /* of the generation that is adopted */
     struct ruleset_scratch *scratch; /* of it, for this producer */
     struct counters *counters;
     uint64_t random; /* state of the generator of UUIDs */
@@ -54,7 +67,7 @@ void message_sink_fini(struct message_sink *sink); /* zeroed is fine */
 
 /* Changes over to a plan, with nothing staged: from here on messages are matched by it. Consumers
  * that are new in it start at this place of the lane, those that are gone end here. */
-void message_sink_adopt(struct message_sink *sink, const struct plan *plan,
+void message_sink_adopt(struct message_sink *sink, const struct sink_plan *plan,
                         struct ruleset_scratch *scratch);
 
 /* Starts a message in the staging buffer with Uuid and Timestamp written; the caller adds members

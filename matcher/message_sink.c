@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "dataplane/message_sink.h"
+#include "matcher/message_sink.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,15 +43,15 @@ static void admit(struct message_sink *sink, unsigned slot, uint64_t generation)
     atomic_store_explicit(&consumer->admitted, generation, memory_order_release);
 }
 
-void message_sink_adopt(struct message_sink *sink, const struct plan *plan,
+void message_sink_adopt(struct message_sink *sink, const struct sink_plan *plan,
                         struct ruleset_scratch *scratch)
 {
     CHECK(sink->pending_count == 0);
     for (unsigned slot = 0; slot < sink->lane->consumer_count; slot++) {
-        bool was = sink->plan != NULL && plan_has_slot(sink->plan, slot);
-        bool is = plan_has_slot(plan, slot);
+        bool was = sink->plan != NULL && sink_plan_has_slot(sink->plan, slot);
+        bool is = sink_plan_has_slot(plan, slot);
         if (is && !was)
-            admit(sink, slot, (uint64_t)plan->generation);
+            admit(sink, slot, plan->generation);
         if (was && !is)
             lane_dismiss(sink->lane, slot);
     }
@@ -72,7 +72,7 @@ void message_sink_begin(struct message_sink *sink, struct msg_builder *builder,
                         uint64_t timestamp_ns)
 {
     uint8_t uuid[MSG_UUID_SIZE];
-    size_t size_max = (size_t)sink->plan->max_message_size;
+    size_t size_max = sink->plan->max_message_size;
     if (sink->pending_count == SINK_BURST || sink->staging_size - sink->staging_used < size_max)
         message_sink_flush(sink);
     msg_builder_init(builder, sink->staging + sink->staging_used, size_max);
