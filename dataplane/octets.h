@@ -43,6 +43,11 @@ static inline uint16_t octets_load_be16(const uint8_t *at)
     return __builtin_bswap16(octets_load16(at));
 }
 
+static inline uint32_t octets_load_be32(const uint8_t *at)
+{
+    return __builtin_bswap32(octets_load32(at));
+}
+
 static inline void octets_store16(uint8_t *at, uint16_t value)
 {
     memcpy(at, &value, sizeof(value));
