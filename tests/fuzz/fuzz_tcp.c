@@ -39,14 +39,13 @@ static unsigned take16(struct input *input)
 static void send_any(struct rig *rig, unsigned index, struct input *input)
 {
     const struct rig_peer *peer = &rig->peers[index];
-    struct rig_segment segment = {
-        .flags = (uint8_t)(take(input) & 0x3f),
-        .place = (int64_t)peer->ack_max + (int8_t)take(input),
-        .window = 1000,
-        .has_timestamp = (take(input) & 1) != 0,
-        .tsval = peer->tsval + (uint32_t)(int32_t)(int8_t)take(input),
-        .ack_place = (int8_t)take(input) / 32,
-    };
+    struct rig_segment segment = {.window = 1000};
+    segment.flags = (uint8_t)(take(input) & 0x3f);
+    segment.place = (int64_t)peer->ack_max + (int8_t)take(input);
+    segment.has_timestamp = (take(input) & 1) != 0;
+    uint32_t later = take(input); /* half of them earlier */
+    segment.tsval = peer->tsval + later - 128;
+    segment.ack_place = (int8_t)take(input) / 32;
     /* A FIN or bytes at places that the model does not know of would be the test's own fault. */
     segment.flags &= (uint8_t)~RIG_FIN;
     segment.has_syn_options = (segment.flags & RIG_SYN) != 0;
