@@ -58,7 +58,7 @@ static struct sums take(struct shard *shard)
 /* Parses, and adds when there is a shard, collecting bursts over datagrams as a worker does.
  * Returns the number of samples. */
 static uint64_t consume(const struct traffic *traffic, struct shard *shard, uint64_t first,
-                        unsigned datagrams, struct statsd_counts *counts)
+                        unsigned datagrams, struct statsd_parser *parser)
 {
     static struct statsd_sample samples[2 * STATSD_BURST];
     unsigned held = 0;
@@ -67,7 +67,7 @@ static uint64_t consume(const struct traffic *traffic, struct shard *shard, uint
         uint32_t size;
         const char *payload = traffic_payload(traffic, first + i, &size);
         for (size_t offset = 0; offset < size;) {
-            unsigned count = statsd_parse(payload, size, &offset, samples + held, counts);
+            unsigned count = statsd_parse(parser, payload, size, &offset, samples + held);
             total += count;
             held += count;
             if (held < STATSD_BURST)
@@ -87,7 +87,7 @@ static int check(struct bench_run *run, const struct rig *rig, const struct sums
 {
     struct traffic_sum expected;
     traffic_sum(rig->traffic, first, rig->next - first, &expected);
-    for (unsigned type = 0; type < STATSD_TYPE_COUNT; type++) {
+    for (unsigned type = 0; type < TRAFFIC_TYPE_COUNT; type++) {
         if (sums->samples[type] != expected.samples[type])
             return bench_inexact(run, "type %u: %lu samples of %lu", type,
                                  (unsigned long)sums->samples[type],
@@ -116,8 +116,10 @@ static int setup(struct bench_run *run)
     bench_param_text(run, "traffic", shape->packed ? "packed, 1,432 bytes" : "one line each");
     bench_param_text(run, "work", shape->add ? "parse and add" : "parse");
     if (rig->shard != NULL) { /* the names are known before the clock starts */
-        struct statsd_counts counts = {0};
-        consume(rig->traffic, rig->shard, 0, traffic_cycle(rig->traffic), &counts);
+        static const struct statsd_settings settings;
+        static struct statsd_parser parser;
+        statsd_init(&parser, &settings);
+        consume(rig->traffic, rig->shard, 0, traffic_cycle(rig->traffic), &parser);
         take(rig->shard);
     }
     return 0;
@@ -136,19 +138,21 @@ static void teardown(struct bench_run *run)
 static int run_case(struct bench_run *run)
 {
     struct rig *rig = run->state;
-    struct statsd_counts counts = {0};
+    static const struct statsd_settings settings;
+    static struct statsd_parser parser;
     uint64_t first = rig->next, samples = 0;
+    statsd_init(&parser, &settings);
     bench_pin(bench_cpu(0));
     bench_start(run);
     while (bench_goes_on(run)) {
-        samples += consume(rig->traffic, rig->shard, rig->next, BATCH, &counts);
+        samples += consume(rig->traffic, rig->shard, rig->next, BATCH, &parser);
         rig->next += BATCH;
     }
     bench_stop(run, samples);
     bench_figure(run, "ns_per_metric", 1e9 / run->value);
     struct traffic_sum expected;
     traffic_sum(rig->traffic, first, rig->next - first, &expected);
-    if (samples != expected.metrics || counts.lines != samples)
+    if (samples != expected.metrics || parser.counts.lines != samples)
         return bench_inexact(run, "%lu samples of %lu lines", (unsigned long)samples,
                              (unsigned long)expected.metrics);
     if (rig->shard == NULL)

@@ -17,6 +17,7 @@ pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)   # core
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)           # core, control, bench
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)          # core, stats, matcher
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)          # core: HMAC of framed records
+pkg_check_modules(LUAJIT REQUIRED IMPORTED_TARGET luajit>=2.1)         # sandbox
 find_program(PROTOC_C protoc-c REQUIRED)
 if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)

@@ -23,18 +23,21 @@
 enum {                            /* why there is no message */
        DECODE_E_NO_MATCH = -1100, /* not what this decoder takes */
        DECODE_E_IGNORED = -1101,  /* the same, and nobody is to be told (log_errors = false) */
-       DECODE_E_LIMIT = -1102,    /* the expression found no answer within its limits */
+       DECODE_E_LIMIT = -1102,    /* no answer within the limits of the expression or decoder */
        DECODE_E_PID = -1103,      /* a value of message_fields that is no 32-bit number */
        DECODE_E_SEVERITY = -1104,
        DECODE_E_UUID = -1105, /* neither 16 bytes nor the text of a UUID */
        DECODE_E_ROOM = -1106, /* the result is larger than a message may be */
-       DECODE_E_ALL_FAILED = -1107
+       DECODE_E_ALL_FAILED = -1107,
+       DECODE_E_MALFORMED = -1108 /* ProtobufDecoder: no Heka message; JsonDecoder: no JSON */
 };
 
 enum decode_note {                        /* a message was decoded, but */
                    DECODE_NOTE_TIMESTAMP, /* not its timestamp, which stays as it was */
                    DECODE_NOTE_SEVERITY,  /* not its severity, likewise */
                    DECODE_NOTE_LOST,      /* of several messages one found no room */
+                   DECODE_NOTE_NULL,      /* a null of JSON, which became no field (each counts) */
+                   DECODE_NOTE_STRUCTURE, /* not its structured data, which stays in the payload */
                    DECODE_NOTES
 };
 
@@ -55,6 +58,10 @@ struct decode_io {
     int64_t now_ns;        /* wall clock */
     uint64_t notes[DECODE_NOTES];
 };
+
+/* Counts a note about `what`, and logs "Don't recognize WHAT: 'TEXT'" where logging is wanted. */
+void decode_io_note(struct decode_io *io, enum decode_note note, const char *what,
+                    struct msg_slice text);
 
 struct decoder_ops;
 
@@ -92,7 +99,8 @@ struct decoder_ops {
     void (*fini)(void *state);
 };
 
-extern const struct decoder_ops multi_decoder, payload_regex_decoder, scribble_decoder;
+extern const struct decoder_ops json_decoder, multi_decoder, payload_regex_decoder,
+    protobuf_decoder, scribble_decoder, stats_to_fields_decoder, syslog_decoder;
 extern const struct decoder_ops *const builtin_decoders[]; /* ended by NULL */
 const struct decoder_ops *decoder_by_name(const char *name);
 

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "codec/number.h"
 #include "codec/text.h"
 
 static void put_string(struct text *text, const char *key, struct msg_slice string)
@@ -17,46 +16,27 @@ static void put_string(struct text *text, const char *key, struct msg_slice stri
 
 static void put_value(struct text *text, const struct msg_value *value)
 {
-    char number[NUMBER_TEXT_SIZE];
-    switch (value->type) {
-    case MSG_STRING:
+    if (value->type == MSG_STRING) {
         text_json_string(text, value->slice);
-        break;
-    case MSG_BYTES:
+    } else if (value->type == MSG_BYTES) {
         text_string(text, "\"");
         text_base64(text, value->slice);
         text_string(text, "\"");
-        break;
-    case MSG_INTEGER:
-        text_printf(text, "%" PRId64, value->integer);
-        break;
-    case MSG_DOUBLE:
-        if (isfinite(value->number))
-            text_bytes(text, number, number_format_double(value->number, number));
-        else
-            text_string(text, "null");
-        break;
-    case MSG_BOOL:
-        text_string(text, value->boolean ? "true" : "false");
-        break;
+    } else if (value->type == MSG_DOUBLE && !isfinite(value->number)) {
+        text_string(text, "null");
+    } else {
+        text_number(text, value);
     }
 }
 
 static void put_field(struct text *text, const struct msg_field *field)
 {
-    static const char *const types[] = {"string", "bytes", "integer", "double", "bool"};
     text_string(text, "{\"name\":");
     text_json_string(text, field->name);
-    text_printf(text, ",\"type\":\"%s\"", types[field->value_type]);
+    text_printf(text, ",\"type\":\"%s\"", msg_value_type_name(field->value_type));
     put_string(text, "representation", field->representation);
     text_string(text, ",\"values\":[");
-    struct msg_values values;
-    struct msg_value value;
-    msg_values_init(&values, field);
-    for (const char *comma = ""; msg_values_next(&values, &value); comma = ",") {
-        text_string(text, comma);
-        put_value(text, &value);
-    }
+    text_values(text, field, put_value);
     text_string(text, "]}");
 }
 

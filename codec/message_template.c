@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec/decoder.h"
+#include "codec/message_revise.h"
 #include "core/arena.h"
 #include "core/wire.h"
 
@@ -292,14 +293,6 @@ bool message_template_number(const char *text, size_t len, int32_t *number)
     return value >= INT32_MIN && value <= INT32_MAX;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* "72de6a05-abaf-49ee-b111-51a671b32e62", with or without "urn:uuid:" in front. */
 static bool parse_uuid_text(const char *text, size_t len, uint8_t uuid[MSG_UUID_SIZE])
 {
@@ -307,20 +300,7 @@ static bool parse_uuid_text(const char *text, size_t len, uint8_t uuid[MSG_UUID_
         text += UUID_URN_LEN;
         len -= UUID_URN_LEN;
     }
-    if (len != MSG_UUID_TEXT_LEN)
-        return false;
-    for (int i = 0; i < MSG_UUID_SIZE; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            if (*text++ != '-')
-                return false;
-        }
-        int high = hex_value(text[0]), low = hex_value(text[1]);
-        if (high < 0 || low < 0)
-            return false;
-        uuid[i] = (uint8_t)(high << 4 | low);
-        text += 2;
-    }
-    return true;
+    return msg_uuid_parse(text, len, uuid);
 }
 
 /* ---- members that are no text ---- */
@@ -391,17 +371,6 @@ static int set_fixed(const struct message_template *template, const struct msg_s
 
 /* ---- writing ---- */
 
-static uint8_t *take(struct msg_builder *builder, size_t size)
-{
-    if (builder->failed || builder->capacity - builder->size < size) {
-        builder->failed = true;
-        return NULL;
-    }
-    uint8_t *at = builder->bytes + builder->size;
-    builder->size += size;
-    return at;
-}
-
 /* The member's new text, or what the message had. */
 static void put_text(struct msg_builder *builder, uint32_t number, const struct text_parts *parts,
                      const struct msg_slice *values, struct msg_slice old)
@@ -410,7 +379,7 @@ static void put_text(struct msg_builder *builder, uint32_t number, const struct 
     if (!is_new && old.ptr == NULL)
         return;
     size_t size = is_new ? parts_size(parts, values) : old.len;
-    uint8_t *at = take(builder, 1 + wire_varint_size(size) + size);
+    uint8_t *at = msg_builder_take(builder, 1 + wire_varint_size(size) + size);
     if (at == NULL)
         return;
     *at++ = (uint8_t)WIRE_TAG(number, WIRE_BYTES);
@@ -419,19 +388,6 @@ static void put_text(struct msg_builder *builder, uint32_t number, const struct 
         put_parts(at, parts, values);
     else if (size > 0)
         memcpy(at, old.ptr, size);
-}
-
-static void put_old_fields(struct msg_builder *builder, const struct msg_view *message)
-{
-    struct msg_field field;
-    for (bool more = msg_field_first(message, &field); more;
-         more = msg_field_next(message, &field)) {
-        uint8_t *at = take(builder, 1 + wire_varint_size(field.size) + field.size);
-        if (at == NULL)
-            return;
-        *at++ = (uint8_t)WIRE_TAG(10, WIRE_BYTES);
-        wire_put_bytes(at, field.bytes, field.size);
-    }
 }
 
 /* The usual case, without a call and nearly without branches: short names, one value, which is a
@@ -467,7 +423,7 @@ static void put_field(struct msg_builder *builder, const struct template_field *
 {
     size_t value_size = parts_size(&field->value, values);
     size_t size = field->head_size + wire_varint_size(value_size) + value_size;
-    uint8_t *at = take(builder, 1 + wire_varint_size(size) + size);
+    uint8_t *at = msg_builder_take(builder, 1 + wire_varint_size(size) + size);
     if (at == NULL)
         return;
     *at++ = (uint8_t)WIRE_TAG(10, WIRE_BYTES);
@@ -503,7 +459,7 @@ int message_template_write(const struct message_template *template, const struct
     if (fixed.has_pid)
         msg_builder_pid(builder, fixed.pid);
     put_text(builder, 9, &members[MEMBER_HOSTNAME], values, message->hostname);
-    put_old_fields(builder, message);
+    message_fields_copy(message, builder);
     for (uint32_t i = 0; i < template->field_count; i++) {
         if (!put_short_field(builder, message, &template->fields[i], values))
             put_field(builder, &template->fields[i], values);

@@ -16,13 +16,8 @@
 
 #include "codec/decoder.h"
 #include "codec/message_template.h"
+#include "codec/severity_map.h"
 #include "codec/time_parser.h"
-
-struct severity_name {
-    const char *name; /* in the configuration */
-    size_t len;
-    int32_t severity;
-};
 
 enum { KNOWN_TIME_MAX = 64 };
 
@@ -36,8 +31,7 @@ struct payload_regex_state {
     struct capture_source source;
     struct message_template *template;
     struct time_parser *times;
-    struct severity_name *severities; /* sorted by length, then bytes */
-    size_t severity_count;
+    struct severity_map severities;
     int64_t timestamp_index, severity_index; /* of the groups, -1: none */
     struct known_time known;
 };
@@ -86,43 +80,6 @@ static const struct schema schema = {.name = "PayloadRegexDecoder", .keys = keys
 
 /* ---- starting ---- */
 
-static int compare_names(const void *left, const void *right)
-{
-    const struct severity_name *a = left, *b = right;
-    if (a->len != b->len)
-        return a->len < b->len ? -1 : 1;
-    return memcmp(a->name, b->name, a->len);
-}
-
-static int add_severity(struct payload_regex_state *regex, const struct conf_node *entry,
-                        struct err *err)
-{
-    if (entry->type != CONF_INT || entry->i < INT32_MIN || entry->i > INT32_MAX)
-        return err_at(err, entry->file, entry->line,
-                      "severity_map: %s: expected an integer of 32 bits", entry->key);
-    regex->severities[regex->severity_count++] =
-        (struct severity_name){entry->key, strlen(entry->key), (int32_t)entry->i};
-    return 0;
-}
-
-static int fill_severities(struct payload_regex_state *regex, const struct conf_node *table,
-                           struct err *err)
-{
-    int rc = 0;
-    if (table == NULL)
-        return 0;
-    if (table->type != CONF_TABLE)
-        return err_at(err, table->file, table->line, "severity_map: expected a table, found %s",
-                      conf_type_name(table->type));
-    regex->severities = calloc(table->count + 1, sizeof(*regex->severities));
-    if (regex->severities == NULL)
-        return err_add(err, "severity_map: out of memory");
-    for (const struct conf_node *entry = table->first; entry != NULL; entry = entry->next)
-        rc |= add_severity(regex, entry, err);
-    qsort(regex->severities, regex->severity_count, sizeof(*regex->severities), compare_names);
-    return rc;
-}
-
 static int64_t index_of(const struct capture_names *names, const char *name)
 {
     for (uint32_t i = 0; i < names->count; i++) {
@@ -154,7 +111,7 @@ static int init(void *state, const void *config, const struct decoder_host *host
     int rc = compile(regex, options, host, err);
     rc |=
         time_parser_new(options->timestamp_layout, options->timestamp_location, &regex->times, err);
-    rc |= fill_severities(regex, options->severity_map, err);
+    rc |= severity_map_init(&regex->severities, options->severity_map, err);
     rc |=
         message_template_new(options->message_fields, &regex->source.names,
                              regex->severity_index >= 0 ? "Severity" : NULL, &regex->template, err);
@@ -166,25 +123,11 @@ static void fini(void *state)
     struct payload_regex_state *regex = state;
     message_template_free(regex->template);
     time_parser_free(regex->times);
-    free(regex->severities);
+    severity_map_fini(&regex->severities);
     *regex = (struct payload_regex_state){0};
 }
 
 /* ---- decoding ---- */
-
-static void note(struct decode_io *io, enum decode_note which, const char *what,
-                 struct msg_slice text)
-{
-    enum { SHOWN_MAX = 200 };
-    char line[SHOWN_MAX + 64];
-    io->notes[which]++;
-    if (io->log == NULL)
-        return;
-    int shown = text.len < SHOWN_MAX ? (int)text.len : SHOWN_MAX;
-    snprintf(line, sizeof(line), "Don't recognize %s: '%.*s'", what, shown,
-             shown > 0 ? text.ptr : "");
-    io->log(io->log_context, line);
-}
 
 /* A time that was completed with today's date is not kept: tomorrow it means another one. */
 static int parse_time(struct payload_regex_state *regex, struct msg_slice text, int64_t now_ns,
@@ -211,7 +154,7 @@ static void read_timestamp(struct payload_regex_state *regex, const struct msg_s
         return;
     struct msg_slice text = values[regex->timestamp_index];
     if (text.len == 0 || parse_time(regex, text, io->now_ns, &changes->timestamp_ns) < 0)
-        note(io, DECODE_NOTE_TIMESTAMP, "Timestamp", text);
+        decode_io_note(io, DECODE_NOTE_TIMESTAMP, "Timestamp", text);
 }
 
 static void read_severity(const struct payload_regex_state *regex, const struct msg_slice *values,
@@ -220,17 +163,9 @@ static void read_severity(const struct payload_regex_state *regex, const struct 
     if (regex->severity_index < 0)
         return;
     struct msg_slice text = values[regex->severity_index];
-    struct severity_name key = {.name = text.len > 0 ? text.ptr : "", .len = text.len};
-    const struct severity_name *found = NULL;
-    if (regex->severity_count > 0)
-        found = bsearch(&key, regex->severities, regex->severity_count, sizeof(key), compare_names);
-    changes->has_severity = true;
-    if (found != NULL)
-        changes->severity = found->severity;
-    else if (!message_template_number(text.ptr, text.len, &changes->severity)) {
-        changes->has_severity = false;
-        note(io, DECODE_NOTE_SEVERITY, "severity", text);
-    }
+    changes->has_severity = severity_map_find(&regex->severities, text, &changes->severity);
+    if (!changes->has_severity)
+        decode_io_note(io, DECODE_NOTE_SEVERITY, "severity", text);
 }
 
 static int fail_match(const struct payload_regex_config *options, int rc,

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 
 #include "codec/encoder.h"
-#include "codec/number.h"
 #include "codec/strftime.h"
 #include "codec/text.h"
 
@@ -49,40 +48,21 @@ static void put_quoted(struct text *text, struct msg_slice value)
 
 static void put_value(struct text *text, const struct msg_value *value)
 {
-    char number[NUMBER_TEXT_SIZE];
-    switch (value->type) {
-    case MSG_STRING:
+    if (value->type == MSG_STRING)
         put_quoted(text, value->slice);
-        break;
-    case MSG_BYTES:
+    else if (value->type == MSG_BYTES)
         text_base64(text, value->slice);
-        break;
-    case MSG_INTEGER:
-        text_printf(text, "%" PRId64, value->integer);
-        break;
-    case MSG_DOUBLE:
-        text_bytes(text, number, number_format_double(value->number, number));
-        break;
-    case MSG_BOOL:
-        text_string(text, value->boolean ? "true" : "false");
-        break;
-    }
+    else
+        text_number(text, value);
 }
 
 static void put_field(struct text *text, const struct msg_field *field)
 {
-    static const char *const types[] = {"string", "bytes", "integer", "double", "bool"};
     bool one = field->value_count == 1;
     text_string(text, "    | name:");
     put_quoted(text, field->name);
-    text_printf(text, " type:%s value:%s", types[field->value_type], one ? "" : "[");
-    struct msg_values values;
-    struct msg_value value;
-    msg_values_init(&values, field);
-    for (const char *comma = ""; msg_values_next(&values, &value); comma = ",") {
-        text_string(text, comma);
-        put_value(text, &value);
-    }
+    text_printf(text, " type:%s value:%s", msg_value_type_name(field->value_type), one ? "" : "[");
+    text_values(text, field, put_value);
     text_string(text, one ? "" : "]");
     if (field->representation.len > 0) {
         text_string(text, " representation:");

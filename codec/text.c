@@ -2,10 +2,12 @@
 #include "codec/text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "codec/number.h"
 
 void text_bytes(struct text *text, const void *bytes, size_t size)
 {
@@ -34,6 +36,29 @@ void text_printf(struct text *text, const char *format, ...)
         text->rc = text->rc != 0 ? text->rc : -EMSGSIZE;
     else
         text_bytes(text, line, (size_t)len);
+}
+
+void text_number(struct text *text, const struct msg_value *value)
+{
+    char number[NUMBER_TEXT_SIZE];
+    if (value->type == MSG_INTEGER)
+        text_printf(text, "%" PRId64, value->integer);
+    else if (value->type == MSG_DOUBLE)
+        text_bytes(text, number, number_format_double(value->number, number));
+    else
+        text_string(text, value->boolean ? "true" : "false");
+}
+
+void text_values(struct text *text, const struct msg_field *field,
+                 void (*put)(struct text *text, const struct msg_value *value))
+{
+    struct msg_values values;
+    struct msg_value value;
+    msg_values_init(&values, field);
+    for (const char *comma = ""; msg_values_next(&values, &value); comma = ",") {
+        text_string(text, comma);
+        put(text, &value);
+    }
 }
 
 int text_finish(struct text *text)

@@ -33,6 +33,12 @@ void text_base64(struct text *text, struct msg_slice bytes);
 /* A JSON string with its quotes. Any bytes: one that is not part of valid UTF-8 becomes U+FFFD. */
 void text_json_string(struct text *text, struct msg_slice string);
 
+/* An integer, double or bool; a double with the fewest digits that read back as the same. */
+void text_number(struct text *text, const struct msg_value *value);
+/* All values of a field by `put`, with commas between. */
+void text_values(struct text *text, const struct msg_field *field,
+                 void (*put)(struct text *text, const struct msg_value *value));
+
 /* 0, or the first error (-ENOSPC, -ENOMEM) and `out` as it was. */
 int text_finish(struct text *text);
 

@@ -5,114 +5,125 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "control/reader.h"
-#include "core/check.h"
+#include "control/intake.h"
+#include "control/spool.h"
+#include "control/trouble.h"
 #include "core/clock.h"
-#include "core/frame.h"
 #include "core/log.h"
 
-enum {
-    IDLE_NS_MIN = 50000,
-    IDLE_NS_MAX = 2000000,
-    TIMER_MS = 100,
-    RETRY_MS_MIN = 10,
-    RETRY_MS_MAX = 1000,
-    LOG_AGAIN_S = 30,
-    LOG_GAP_S = 1,
-    THREAD_NAME_SIZE = 16
-};
-
-struct batch {
-    struct output_item items[CONSUMER_BATCH_MAX];
-    uint64_t ends[CONSUMER_BATCH_MAX]; /* lane position behind the item and all before it */
-    size_t offsets[CONSUMER_BATCH_MAX];
-    unsigned count, done;
-    struct buffer bytes, unframed;
-};
+enum { TIMER_MS = 100, RETRY_MS_MIN = 10, RETRY_MS_MAX = 1000, THREAD_NAME_SIZE = 16 };
 
 struct consumer {
     const struct output_instance *instance;
     unsigned index;
-    size_t message_size_max;
     void *output_state, *encoder_state;
     struct output_host host;
+    struct intake *intake;
+    struct spool *spool; /* NULL: no queue */
+    bool is_leftover;    /* the queue is not to be used any more: it is read first */
     pthread_t thread;
     bool is_started;
-    _Atomic bool has_ended, wants_reload;
-
-    pthread_mutex_t lock;                         /* of all from here to the next empty line */
-    struct reader *readers[CONSUMER_READERS_MAX]; /* the oldest first */
-    unsigned reader_count;
-    struct reader_balance closed; /* of readers that are closed */
-    uint64_t delivered, held;
-    struct output_end ends[CONSUMER_ENDS_MAX];
-    unsigned end_count;
+    _Atomic bool has_ended, wants_reload, is_retired;
+    _Atomic bool is_past_queue; /* what is left over is done with, and the queue closed */
 
     /* the thread's own */
-    struct reader_item found[CONSUMER_BATCH_MAX];
+    struct reader_item found[BATCH_MAX];
+    struct queue_record records[BATCH_MAX];
+    unsigned found_count;
+    uint64_t released; /* of the queue's records of this batch */
     struct batch batch;
-    uint64_t last_timer_ns, idle_ns;
-    uint64_t last_log_ns;
-    uint64_t failures; /* in a row */
-    bool has_logged;   /* one of them */
-    char last_failure[OUTPUT_FAILURE_SIZE];
+    uint64_t last_timer_ns;
+    struct trouble trouble;
 };
 
-/* ---- accounts; under the lock ---- */
+/* ---- the source: lanes or queue ---- */
 
-static void add_to(struct output_end ends[CONSUMER_ENDS_MAX], unsigned *end_count,
-                   const char *reason, uint64_t count)
+static bool reads_queue(const struct consumer *consumer)
 {
-    unsigned i = 0;
-    while (i < *end_count && strcmp(ends[i].reason, reason) != 0)
-        i++;
-    if (i == *end_count) {
-        CHECK(i < CONSUMER_ENDS_MAX);
-        ends[(*end_count)++] = (struct output_end){.reason = reason};
-    }
-    ends[i].count += count;
+    return consumer->spool != NULL &&
+           !atomic_load_explicit(&consumer->is_past_queue, memory_order_relaxed);
 }
 
-static void add_end(struct consumer *consumer, const char *reason, uint64_t count)
+/* Of a queue that is not used any more nothing is left. */
+static void leave_queue(struct consumer *consumer)
 {
-    add_to(consumer->ends, &consumer->end_count, reason, count);
+    log_info("Output '%s': its former queue is delivered", consumer->instance->name);
+    spool_close(consumer->spool);
+    atomic_store_explicit(&consumer->is_past_queue, true, memory_order_relaxed);
 }
 
-static void end_item(struct consumer *consumer, const char *reason)
+static unsigned find_in_queue(struct consumer *consumer)
 {
-    pthread_mutex_lock(&consumer->lock);
-    CHECK(consumer->held > 0);
-    consumer->held--;
-    add_end(consumer, reason, 1);
-    pthread_mutex_unlock(&consumer->lock);
+    unsigned count = spool_next(consumer->spool, consumer->records, BATCH_MAX);
+    consumer->released = 0;
+    if (count == 0 && consumer->is_leftover && spool_is_drained(consumer->spool))
+        leave_queue(consumer);
+    return count;
 }
 
-/* What a data plane counted as matched and did not show before it died was never in a lane. */
-static void close_reader(struct consumer *consumer)
+static unsigned find_messages(struct consumer *consumer)
 {
-    struct reader *reader = consumer->readers[0];
-    struct reader_balance balance;
-    reader_balance(reader, &balance);
-    uint64_t seen = balance.read + balance.lost + balance.in_flight;
-    if (balance.matched > seen) {
-        log_error("'%s': %llu messages were never shown by a data plane that died",
-                  consumer->instance->name, (unsigned long long)(balance.matched - seen));
-        add_end(consumer, "unpublished", balance.matched - seen);
-        balance.read += balance.matched - seen;
-    }
-    if (balance.lost > 0) {
-        add_end(consumer, "lane_corrupt", balance.lost);
-        balance.read += balance.lost;
-    }
-    consumer->closed.matched += balance.matched;
-    consumer->closed.read += balance.read;
-    consumer->closed.lane_full += balance.lane_full;
-    consumer->reader_count--;
-    for (unsigned i = 0; i < consumer->reader_count; i++)
-        consumer->readers[i] = consumer->readers[i + 1];
-    reader_close(reader);
+    consumer->found_count = reads_queue(consumer) ? find_in_queue(consumer)
+                                                  : intake_next(consumer->intake, consumer->found,
+                                                                BATCH_MAX, CONSUMER_BATCH_BYTES);
+    return consumer->found_count;
+}
+
+static struct batch_message message_at(const struct consumer *consumer, unsigned i)
+{
+    if (reads_queue(consumer))
+        return (struct batch_message){
+            .bytes = consumer->records[i].bytes, .size = consumer->records[i].size, .end = i + 1};
+    const struct record *record = consumer->found[i].record;
+    return (struct batch_message){record, record->message, record->message_size,
+                                  consumer->found[i].end};
+}
+
+static void end_messages(struct consumer *consumer, const char *reason, uint64_t count)
+{
+    if (reads_queue(consumer))
+        spool_end(consumer->spool, reason, count);
+    else
+        intake_end(consumer->intake, reason, count);
+}
+
+static void count_delivered(struct consumer *consumer, uint64_t count)
+{
+    if (reads_queue(consumer))
+        spool_deliver(consumer->spool, count);
+    else
+        intake_deliver(consumer->intake, count);
+}
+
+static void release_queue(struct consumer *consumer, uint64_t end)
+{
+    spool_release(consumer->spool, (unsigned)(end - consumer->released));
+    consumer->released = end;
+}
+
+/* Gives back what the batch is done with. */
+static void release(struct consumer *consumer)
+{
+    const struct batch *batch = &consumer->batch;
+    bool is_all = batch->done == batch->count;
+    if (!is_all && batch->done == 0)
+        return;
+    if (reads_queue(consumer))
+        release_queue(consumer, is_all ? consumer->found_count : batch->ends[batch->done - 1]);
+    else if (is_all)
+        intake_release_all(consumer->intake);
+    else
+        intake_release(consumer->intake, batch->ends[batch->done - 1]);
+}
+
+static void wait_for_messages(struct consumer *consumer)
+{
+    uint64_t timeout_ns = TIMER_MS / 2 * CLOCK_NS_PER_MS;
+    if (reads_queue(consumer))
+        spool_wait(consumer->spool, timeout_ns);
+    else
+        intake_wait(consumer->intake, timeout_ns);
 }
 
 /* ---- the thread ---- */
@@ -133,166 +144,49 @@ static void call_timer_when_due(struct consumer *consumer)
         call_timer(consumer);
 }
 
-static void sleep_idle(struct consumer *consumer)
+static void make_batch(struct consumer *consumer)
 {
-    struct timespec pause = {0, (long)consumer->idle_ns};
-    nanosleep(&pause, NULL);
-    consumer->idle_ns *= 2;
-    if (consumer->idle_ns > IDLE_NS_MAX)
-        consumer->idle_ns = IDLE_NS_MAX;
-    call_timer_when_due(consumer);
-}
-
-/* Records for a batch, from the oldest lanes that have some. */
-static unsigned find_records(struct consumer *consumer)
-{
-    unsigned count = 0;
-    pthread_mutex_lock(&consumer->lock);
-    while (consumer->reader_count > 0) {
-        count = reader_next(consumer->readers[0], consumer->found, CONSUMER_BATCH_MAX,
-                            CONSUMER_BATCH_BYTES);
-        if (count > 0 || !reader_is_finished(consumer->readers[0]))
-            break;
-        close_reader(consumer);
+    batch_begin(&consumer->batch);
+    for (unsigned i = 0; i < consumer->found_count; i++) {
+        struct batch_message message = message_at(consumer, i);
+        const char *reason = batch_add(&consumer->batch, &message);
+        if (reason != NULL)
+            end_messages(consumer, reason, 1);
     }
-    consumer->held += count;
-    pthread_mutex_unlock(&consumer->lock);
-    return count;
-}
-
-static int append_framed(struct consumer *consumer)
-{
-    struct batch *batch = &consumer->batch;
-    size_t size = batch->unframed.size;
-    int rc = buffer_reserve(&batch->bytes, size + FRAME_OVERHEAD_MAX);
-    if (rc != 0)
-        return rc;
-    int64_t framed = frame_write(batch->bytes.data + batch->bytes.size, size + FRAME_OVERHEAD_MAX,
-                                 batch->unframed.data, size, consumer->message_size_max, NULL);
-    if (framed < 0)
-        return (int)framed;
-    batch->bytes.size += (size_t)framed;
-    return 0;
-}
-
-/* Appends one message's bytes. 0, or negative and `reason` set. */
-static int encode(struct consumer *consumer, const struct msg_view *message, const char **reason)
-{
-    struct batch *batch = &consumer->batch;
-    const struct encoder_instance *encoder = consumer->instance->encoder;
-    bool is_framed = consumer->instance->use_framing;
-    struct buffer *out = is_framed ? &batch->unframed : &batch->bytes;
-    size_t before = batch->bytes.size;
-    buffer_clear(&batch->unframed);
-    int rc = encoder->ops->encode(consumer->encoder_state, encoder->options, message, out);
-    *reason = "encode_failed";
-    if (rc == 0 && is_framed && batch->unframed.size > 0)
-        rc = append_framed(consumer);
-    if (rc == -EMSGSIZE)
-        *reason = "too_large";
-    if (rc == 0 && batch->bytes.size == before) {
-        *reason = "nothing_to_send"; /* the encoder's will; not a failure */
-        return -ENODATA;
-    }
-    return rc;
-}
-
-/* An item that ends here leaves its lane position to the one before it. */
-static void add_item(struct consumer *consumer, const struct reader_item *found)
-{
-    struct batch *batch = &consumer->batch;
-    struct output_item *item = &batch->items[batch->count];
-    const char *reason = "malformed";
-    *item = (struct output_item){.record = found->record};
-    int rc = msg_view_init(&item->message, found->record->message, found->record->message_size);
-    batch->offsets[batch->count] = batch->bytes.size;
-    if (rc == 0 && consumer->instance->encoder != NULL)
-        rc = encode(consumer, &item->message, &reason);
-    if (rc != 0) {
-        batch->bytes.size = batch->offsets[batch->count];
-        if (batch->count > 0)
-            batch->ends[batch->count - 1] = found->end;
-        end_item(consumer, reason);
-        return;
-    }
-    item->size = batch->bytes.size - batch->offsets[batch->count];
-    batch->ends[batch->count++] = found->end;
-}
-
-static void make_batch(struct consumer *consumer, unsigned found_count)
-{
-    struct batch *batch = &consumer->batch;
-    batch->count = 0;
-    batch->done = 0;
-    buffer_clear(&batch->bytes);
-    for (unsigned i = 0; i < found_count; i++)
-        add_item(consumer, &consumer->found[i]);
-    /* Only now does the buffer stay where it is. */
-    for (unsigned i = 0; i < batch->count && consumer->instance->encoder != NULL; i++)
-        batch->items[i].bytes = batch->bytes.data + batch->offsets[i];
+    batch_finish(&consumer->batch);
 }
 
 static void acknowledge(struct consumer *consumer, unsigned count)
 {
     struct batch *batch = &consumer->batch;
     struct output_host *host = &consumer->host;
-    uint64_t dropped = output_host_drops(host);
+    uint64_t dropped = ends_sum(&host->drops);
     CHECK(count <= batch->count - batch->done && dropped <= count);
-    pthread_mutex_lock(&consumer->lock);
     batch->done += count;
-    consumer->held -= count;
-    consumer->delivered += count - dropped;
-    for (unsigned i = 0; i < host->drop_reasons; i++)
-        add_end(consumer, host->drops[i].reason, host->drops[i].count);
-    if (batch->done == batch->count)
-        reader_release_all(consumer->readers[0]);
-    else if (batch->done > 0)
-        reader_release(consumer->readers[0], batch->ends[batch->done - 1]);
-    pthread_mutex_unlock(&consumer->lock);
+    count_delivered(consumer, count - dropped);
+    for (unsigned i = 0; i < host->drops.count; i++)
+        if (host->drops.list[i].count > 0)
+            end_messages(consumer, host->drops.list[i].reason, host->drops.list[i].count);
+    release(consumer);
     output_host_forget_drops(host);
-}
-
-/* The same text comes every LOG_AGAIN_S, other texts every LOG_GAP_S at most. */
-static void log_failure(struct consumer *consumer, int code)
-{
-    struct output_host *host = &consumer->host;
-    uint64_t now_ns = clock_mono_ns(), since_ns = now_ns - consumer->last_log_ns;
-    if (host->failure[0] == '\0')
-        snprintf(host->failure, sizeof(host->failure), "%s", strerror(-code));
-    consumer->failures++;
-    bool is_same = strcmp(host->failure, consumer->last_failure) == 0;
-    if (consumer->last_log_ns != 0 &&
-        since_ns < (is_same ? LOG_AGAIN_S : LOG_GAP_S) * CLOCK_NS_PER_S)
-        return;
-    log_error("Plugin '%s' error: %s", consumer->instance->name, host->failure);
-    memcpy(consumer->last_failure, host->failure, sizeof(consumer->last_failure));
-    consumer->last_log_ns = now_ns;
-    consumer->has_logged = true;
-}
-
-static void log_recovery(struct consumer *consumer)
-{
-    if (consumer->has_logged)
-        log_info("Plugin '%s': works again after %llu failures", consumer->instance->name,
-                 (unsigned long long)consumer->failures);
-    consumer->has_logged = false;
-    consumer->failures = 0;
 }
 
 /* One call of the output; how many it took. */
 static unsigned deliver_once(struct consumer *consumer)
 {
     struct batch *batch = &consumer->batch;
-    consumer->host.failure[0] = '\0';
+    struct output_host *host = &consumer->host;
+    host->failure[0] = '\0';
     int taken = consumer->instance->ops->deliver(consumer->output_state, batch->items + batch->done,
                                                  batch->count - batch->done);
     if (taken < 0) {
-        CHECK(output_host_drops(&consumer->host) == 0);
-        log_failure(consumer, taken);
+        CHECK(ends_sum(&host->drops) == 0);
+        trouble_say(&consumer->trouble, "%s",
+                    host->failure[0] != '\0' ? host->failure : strerror(-taken));
         return 0;
     }
     if (taken > 0)
-        log_recovery(consumer);
+        trouble_end(&consumer->trouble);
     acknowledge(consumer, (unsigned)taken);
     return (unsigned)taken;
 }
@@ -332,15 +226,16 @@ static void *run(void *arg)
     snprintf(name, sizeof(name), "%s", consumer->instance->name);
     pthread_setname_np(pthread_self(), name);
     while (!output_host_stopping(&consumer->host)) {
-        unsigned count = find_records(consumer);
-        if (count == 0) {
-            sleep_idle(consumer);
+        if (find_messages(consumer) == 0) {
+            wait_for_messages(consumer);
+            call_timer_when_due(consumer);
             continue;
         }
-        consumer->idle_ns = IDLE_NS_MIN;
-        make_batch(consumer, count);
+        make_batch(consumer);
         deliver_batch(consumer);
     }
+    if (consumer->spool != NULL)
+        spool_close(consumer->spool); /* a successor may wait for the queue */
     consumer->instance->ops->fini(consumer->output_state);
     atomic_store_explicit(&consumer->has_ended, true, memory_order_release);
     return NULL;
@@ -356,14 +251,65 @@ static int init_plugins(struct consumer *consumer, struct err *err)
     consumer->encoder_state = calloc(1, encoder != NULL ? encoder->ops->plugin.state_size + 1 : 1);
     if (consumer->output_state == NULL || consumer->encoder_state == NULL)
         return err_add(err, "'%s': out of memory", instance->name);
+    consumer->batch.encoder_state = consumer->encoder_state;
     if (encoder != NULL && encoder->ops->init != NULL &&
         encoder->ops->init(consumer->encoder_state, encoder->options, err) != 0)
         return -1;
     return instance->ops->init(consumer->output_state, instance->options, &consumer->host, err);
 }
 
+/* A queue of an earlier configuration that had buffering is read first; when that cannot be it
+ * stays where it is. */
+static int open_spool(struct consumer *consumer, const struct consumer_options *options,
+                      struct err *err)
+{
+    const struct output_instance *instance = consumer->instance;
+    const struct hekad_globals *globals = options->globals;
+    const struct buffering_options *buffering = &instance->common.buffering;
+    struct spool_config config = {
+        .name = instance->name,
+        .base_dir = globals->base_dir,
+        .intake = consumer->intake,
+        .queue = {.message_size_max = (size_t)globals->max_message_size,
+                  .max_file_size = (uint64_t)buffering->max_file_size,
+                  .max_buffer_size = (uint64_t)buffering->max_buffer_size,
+                  .full_action = (enum queue_full_action)buffering->full_action,
+                  .cursor_update_count = (unsigned)buffering->cursor_update_count},
+    };
+    consumer->is_leftover = !instance->use_buffering;
+    if (consumer->is_leftover) {
+        config.intake = NULL;
+        config.queue.max_file_size = UINT64_MAX;
+        log_info("Output '%s': its former queue is delivered first", instance->name);
+    }
+    consumer->spool = spool_new(&config, err);
+    return consumer->spool != NULL ? 0 : -1;
+}
+
+static int init_consumer(struct consumer *consumer, const struct consumer_options *options,
+                         struct err *err)
+{
+    const struct output_instance *instance = consumer->instance;
+    struct intake_config intake = {
+        .name = instance->name,
+        .consumer = consumer->index,
+        .policy = (enum lane_policy)instance->common.lane_policy,
+        .bell = options->bell,
+    };
+    const char *base_dir = options->globals->base_dir;
+    consumer->intake = intake_new(&intake);
+    if (consumer->intake == NULL)
+        return err_add(err, "'%s': out of memory", instance->name);
+    if (init_plugins(consumer, err) != 0)
+        return -1;
+    if (!instance->use_buffering &&
+        (base_dir == NULL || !spool_may_have_left(base_dir, instance->name)))
+        return 0;
+    return open_spool(consumer, options, err);
+}
+
 struct consumer *consumer_new(const struct output_instance *instance, unsigned index,
-                              const struct hekad_globals *globals, struct err *err)
+                              const struct consumer_options *options, struct err *err)
 {
     struct consumer *consumer = calloc(1, sizeof(*consumer));
     if (consumer == NULL) {
@@ -371,13 +317,12 @@ struct consumer *consumer_new(const struct output_instance *instance, unsigned i
         return NULL;
     }
     consumer->instance = instance;
+    consumer->host.name = consumer->trouble.name = instance->name;
     consumer->index = index;
-    consumer->message_size_max = (size_t)globals->max_message_size;
-    consumer->host.name = instance->name;
-    consumer->host.log_flags = (unsigned)globals->log_flags;
-    consumer->idle_ns = IDLE_NS_MIN;
-    pthread_mutex_init(&consumer->lock, NULL);
-    if (init_plugins(consumer, err) == 0)
+    consumer->host.log_flags = (unsigned)options->globals->log_flags;
+    consumer->batch.instance = instance;
+    consumer->batch.message_size_max = (size_t)options->globals->max_message_size;
+    if (init_consumer(consumer, options, err) == 0)
         return consumer;
     consumer_free(consumer);
     return NULL;
@@ -385,7 +330,10 @@ struct consumer *consumer_new(const struct output_instance *instance, unsigned i
 
 int consumer_start(struct consumer *consumer)
 {
-    int rc = pthread_create(&consumer->thread, NULL, run, consumer);
+    int rc = consumer->spool != NULL ? spool_start(consumer->spool) : 0;
+    if (rc != 0)
+        return rc;
+    rc = pthread_create(&consumer->thread, NULL, run, consumer);
     consumer->is_started = rc == 0;
     return -rc;
 }
@@ -393,43 +341,40 @@ int consumer_start(struct consumer *consumer)
 int consumer_attach(struct consumer *consumer, struct attachment *attachment, unsigned generation,
                     struct err *err)
 {
-    int rc = 0;
-    struct reader *reader = reader_open(attachment, consumer->index, generation, err);
-    if (reader == NULL)
-        return -1;
-    pthread_mutex_lock(&consumer->lock);
-    if (consumer->reader_count < CONSUMER_READERS_MAX)
-        consumer->readers[consumer->reader_count++] = reader;
-    else
-        rc = -EAGAIN;
-    pthread_mutex_unlock(&consumer->lock);
-    if (rc != 0)
-        reader_close(reader);
-    return rc;
+    return intake_attach(consumer->intake, attachment, generation, err);
 }
 
 void consumer_retire(struct consumer *consumer)
 {
-    pthread_mutex_lock(&consumer->lock);
-    for (unsigned i = 0; i < consumer->reader_count; i++)
-        reader_retire(consumer->readers[i]);
-    pthread_mutex_unlock(&consumer->lock);
+    atomic_store_explicit(&consumer->is_retired, true, memory_order_relaxed);
+    if (consumer->spool != NULL)
+        spool_retire(consumer->spool);
+    intake_retire(consumer->intake);
 }
 
 bool consumer_has_room(struct consumer *consumer)
 {
-    pthread_mutex_lock(&consumer->lock);
-    bool has_room = consumer->reader_count < CONSUMER_READERS_MAX;
-    pthread_mutex_unlock(&consumer->lock);
-    return has_room;
+    return intake_has_room(consumer->intake);
 }
 
+/* The lanes of one that reads what is left over are not read before that is done. */
 bool consumer_is_drained(struct consumer *consumer)
 {
-    pthread_mutex_lock(&consumer->lock);
-    bool is_drained = consumer->reader_count == 0 && consumer->held == 0;
-    pthread_mutex_unlock(&consumer->lock);
-    return is_drained;
+    if (!intake_is_drained(consumer->intake))
+        return false;
+    return !reads_queue(consumer) || spool_is_drained(consumer->spool) ||
+           atomic_load_explicit(&consumer->is_retired, memory_order_relaxed);
+}
+
+bool consumer_wants_shutdown(const struct consumer *consumer)
+{
+    return consumer->spool != NULL && spool_wants_shutdown(consumer->spool);
+}
+
+bool consumer_is_nearly_full(struct consumer *consumer)
+{
+    return consumer->spool != NULL && !consumer->is_leftover &&
+           spool_is_nearly_full(consumer->spool);
 }
 
 void consumer_reload(struct consumer *consumer)
@@ -440,6 +385,8 @@ void consumer_reload(struct consumer *consumer)
 void consumer_stop(struct consumer *consumer)
 {
     atomic_store_explicit(&consumer->host.stopping, true, memory_order_relaxed);
+    if (consumer->spool != NULL)
+        spool_stop(consumer->spool);
 }
 
 bool consumer_has_ended(const struct consumer *consumer)
@@ -461,11 +408,9 @@ void consumer_free(struct consumer *consumer)
     }
     if (encoder != NULL && encoder->ops->fini != NULL && consumer->encoder_state != NULL)
         encoder->ops->fini(consumer->encoder_state);
-    for (unsigned i = 0; i < consumer->reader_count; i++)
-        reader_close(consumer->readers[i]);
-    pthread_mutex_destroy(&consumer->lock);
-    buffer_fini(&consumer->batch.bytes);
-    buffer_fini(&consumer->batch.unframed);
+    spool_free(consumer->spool);
+    intake_free(consumer->intake);
+    batch_fini(&consumer->batch);
     free(consumer->output_state);
     free(consumer->encoder_state);
     free(consumer);
@@ -473,49 +418,55 @@ void consumer_free(struct consumer *consumer)
 
 /* ---- status ---- */
 
-static uint64_t distance(uint64_t a, uint64_t b)
+static void set_lanes(struct consumer *consumer, struct consumer_status *status)
 {
-    return a > b ? a - b : b - a;
+    struct intake_status lanes;
+    intake_status(consumer->intake, &lanes);
+    status->matched = lanes.matched;
+    status->lane_full = lanes.lane_full;
+    status->read = lanes.read;
+    status->in_flight = lanes.in_flight;
+    status->held = lanes.held;
+    status->delivered = lanes.delivered;
+    status->ends = lanes.ends;
+    status->residual = lanes.residual;
 }
 
-static void add_readers(const struct consumer *consumer, struct consumer_status *status)
+/* What the lanes delivered went to the queue, unless that is only a former one. The queue was
+ * looked at before the lanes: what they have delivered since is on its way through it. */
+static void add_queue(const struct consumer *consumer, const struct spool_status *spool,
+                      struct consumer_status *status)
 {
-    uint64_t lost = 0;
-    status->matched = consumer->closed.matched;
-    status->lane_full = consumer->closed.lane_full;
-    status->read = consumer->closed.read;
-    for (unsigned i = 0; i < consumer->reader_count; i++) {
-        struct reader_balance balance;
-        reader_balance(consumer->readers[i], &balance);
-        status->matched += balance.matched;
-        status->lane_full += balance.lane_full;
-        status->read += balance.read + balance.lost;
-        status->in_flight += balance.in_flight;
-        lost += balance.lost;
+    status->queued = spool->queued;
+    if (!consumer->is_leftover) {
+        status->queued += status->delivered - spool->moved;
+        status->delivered = 0;
     }
-    if (lost > 0)
-        add_to(status->ends, &status->end_count, "lane_corrupt", lost);
+    status->delivered += spool->delivered;
+    status->recovered = spool->recovered;
+    status->residual += spool->residual;
+    ends_add_all(&status->ends, &spool->ends);
+    status->queue = (struct consumer_queue_status){
+        .dir = spool->dir,
+        .is_open = spool->is_open,
+        .residual = spool->residual,
+        .stats = spool->queue,
+    };
 }
 
 void consumer_status(struct consumer *consumer, struct consumer_status *status)
 {
-    uint64_t ended = 0;
     *status = (struct consumer_status){
         .name = consumer->instance->name,
         .type = consumer->instance->ops->plugin.name,
         .counters = consumer->instance->ops->counters,
     };
-    pthread_mutex_lock(&consumer->lock);
-    status->delivered = consumer->delivered;
-    status->held = consumer->held;
-    status->end_count = consumer->end_count;
-    memcpy(status->ends, consumer->ends, sizeof(status->ends));
-    add_readers(consumer, status);
-    pthread_mutex_unlock(&consumer->lock);
-    for (unsigned i = 0; i < status->end_count; i++)
-        ended += status->ends[i].count;
-    status->residual = distance(status->matched, status->read + status->in_flight) +
-                       distance(status->read, status->delivered + ended + status->held);
+    struct spool_status spool;
+    if (consumer->spool != NULL)
+        spool_status(consumer->spool, &spool);
+    set_lanes(consumer, status);
+    if (consumer->spool != NULL)
+        add_queue(consumer, &spool, status);
     for (unsigned i = 0; i < OUTPUT_COUNTERS_MAX; i++)
         status->counter_values[i] =
             atomic_load_explicit(&consumer->host.counters[i], memory_order_relaxed);

@@ -52,7 +52,7 @@ static const struct schema_key global_keys[] = {
     {GLOBAL(log_flags), .type = SCHEMA_INT, .min = 0, .max = LOG_FLAGS_MAX, .def = "3",
      .help = "Sum of 1 date, 2 time, 4 microseconds, 32 UTC; also for LogOutput."},
     {GLOBAL(full_buffer_max_retries), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "10",
-     .help = "Accepted and ignored: there are no disk queues yet."},
+     .help = "Seconds to wait at start for a disk queue that is 90 % full, before inputs start."},
     {0},
 };
 const struct schema hekad_globals_schema = {"hekad", global_keys};

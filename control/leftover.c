@@ -12,50 +12,71 @@
 #include "core/conf.h"
 #include "core/log.h"
 
-static bool is_same_text(const char *path, const char *text)
+struct old_names { /* by slot in the plan of the earlier run; NULL: nobody's */
+    const char *names[RECORD_CONSUMERS_MAX];
+};
+
+static void read_names(const struct conf_node *consumers, struct old_names *old)
 {
-    size_t size = strlen(text);
-    char *old = malloc(size + 1);
-    FILE *file = fopen(path, "re");
-    /* One byte more than ours would show that the old one is longer. */
-    bool is_same = old != NULL && file != NULL && fread(old, 1, size + 1, file) == size &&
-                   memcmp(old, text, size) == 0;
-    if (file != NULL)
-        fclose(file);
-    free(old);
-    return is_same;
+    unsigned place = 0;
+    *old = (struct old_names){0};
+    if (consumers == NULL || consumers->type != CONF_ARRAY ||
+        consumers->count > RECORD_CONSUMERS_MAX)
+        return;
+    for (const struct conf_node *node = consumers->first; node != NULL; node = node->next) {
+        const struct conf_node *name = conf_get(node, "name");
+        unsigned slot = slots_in_plan(node, place++);
+        if (name != NULL && name->type == CONF_STRING && slot < RECORD_CONSUMERS_MAX)
+            old->names[slot] = name->str;
+    }
 }
 
-static bool is_same_plan(const char *path, const struct instances *instances, unsigned generation)
+/* Slot in this run of what has that name, or ATTACHMENT_NO_CONSUMER. */
+static unsigned find_consumer(const struct instances *instances, const char *name)
 {
-    char *text = plan_writer_text(instances, generation);
-    bool is_same = text != NULL && is_same_text(path, text);
-    free(text);
-    return is_same;
-}
-
-static unsigned find_output(const struct instances *instances, const struct conf_node *name)
-{
-    if (name == NULL || name->type != CONF_STRING)
-        return ATTACHMENT_NO_CONSUMER;
-    for (unsigned i = 0; i < instances->output_count; i++)
-        if (strcmp(instances->outputs[i].name, name->str) == 0)
-            return i;
+    struct consumer_ref consumer;
+    for (unsigned i = 0; name != NULL && instances_consumer(instances, i, &consumer); i++)
+        if (strcmp(consumer.name, name) == 0)
+            return *consumer.slot;
     return ATTACHMENT_NO_CONSUMER;
 }
 
-static void log_orphans(const struct segment *segment, unsigned consumer, const char *name)
+static bool is_admitted(const struct segment *segment, unsigned index)
 {
-    uint64_t count = 0;
+    for (unsigned i = 0; i < segment->header->lane_count; i++)
+        if (atomic_load_explicit(&segment_consumer(segment, i, index)->admitted,
+                                 memory_order_acquire) == 0)
+            return false;
+    return true;
+}
+
+/* Passes over what nobody is there for: the lane must not wait for it, nor the slot's next user get
+ * it. */
+static uint64_t pass_over(const struct segment *segment, unsigned index)
+{
+    uint64_t count = 0, skipped = 0;
     for (unsigned i = 0; i < segment->header->lane_count; i++) {
         struct lane_reader reader;
-        if (lane_reader_init(&reader, segment->lanes[i], segment_cursor(segment, i, consumer),
-                             consumer) == 0)
-            count += lane_count_ahead(&reader);
+        int error = 0;
+        if (segment_reader_init(segment, i, index, 0, &reader) != 0)
+            continue;
+        while (lane_next(&reader, &skipped, &error) != NULL)
+            count++;
+        lane_release(&reader);
     }
-    if (count > 0)
-        log_error("%llu messages of an earlier run are lost: '%s' is no longer configured",
-                  (unsigned long long)count, name);
+    return count;
+}
+
+static void end_orphan(const struct segment *segment, unsigned index, const char *name)
+{
+    unsigned long long count = pass_over(segment, index);
+    if (count > 0 && name != NULL)
+        log_error("%llu messages of an earlier run are lost: '%s' is no longer configured", count,
+                  name);
+    else if (count > 0)
+        log_error("%llu messages of an earlier run are lost: the plugin in slot %u is gone since "
+                  "an earlier reload",
+                  count, index);
 }
 
 /* By the names in the plan of that run. */
@@ -63,36 +84,33 @@ static void map_consumers(struct attachment *attachment, const struct conf_node 
                           const struct instances *instances)
 {
     const struct segment *segment = &attachment->segment;
-    unsigned place = 0;
+    struct old_names old;
+    read_names(consumers, &old);
     for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
         attachment->consumer_map[i] = ATTACHMENT_NO_CONSUMER;
-    if (consumers == NULL || consumers->type != CONF_ARRAY ||
-        consumers->count > segment->header->consumer_count)
-        return;
-    for (const struct conf_node *node = consumers->first; node != NULL; node = node->next) {
-        const struct conf_node *name = conf_get(node, "name");
-        unsigned output = find_output(instances, name);
-        unsigned index = slots_in_plan(node, place++);
-        if (output != ATTACHMENT_NO_CONSUMER)
-            attachment->consumer_map[instances->outputs[output].slot] = index;
-        else if (name != NULL && name->type == CONF_STRING)
-            log_orphans(segment, index, name->str);
+    for (unsigned i = 0; i < segment->header->consumer_count; i++) {
+        unsigned slot = find_consumer(instances, old.names[i]);
+        if (slot == ATTACHMENT_NO_CONSUMER)
+            end_orphan(segment, i, old.names[i]);
+        else if (is_admitted(segment, i))
+            attachment->consumer_map[slot] = i;
     }
 }
 
-void leftover_find(const char *run_dir, const char *plan_path, const struct instances *instances,
+void leftover_find(const char *dir, const char *plan_path, const struct instances *instances,
                    unsigned generation, struct leftover *leftover)
 {
     struct segment segment;
     struct err err = {0};
     struct conf_doc *plan = NULL;
     *leftover = (struct leftover){0};
-    int rc = segment_attach(run_dir, &segment, &err);
+    int rc = segment_attach(dir, &segment, &err);
     if (rc == -EAGAIN)
         return;
     if (rc != 0 || (leftover->attachment = attachment_new(&segment)) == NULL) {
         log_error("The lanes of an earlier run are ignored: %s",
                   err.count > 0 ? err.texts[0] : "out of memory");
+        leftover->is_unreadable = true;
         if (rc == 0)
             segment_detach(&segment);
         return;
@@ -102,7 +120,7 @@ void leftover_find(const char *run_dir, const char *plan_path, const struct inst
     leftover->started_wall_ns = header->started_wall_ns;
     leftover->is_running =
         atomic_load_explicit(&header->state, memory_order_acquire) == SEGMENT_RUNNING;
-    leftover->is_same_plan = is_same_plan(plan_path, instances, generation);
+    leftover->is_same_plan = plan_writer_is_same(instances, generation, plan_path);
     if (json_load(plan_path, &plan, &err) != 0)
         log_error("The lanes of an earlier run are ignored: %s", err.texts[0]);
     map_consumers(leftover->attachment,

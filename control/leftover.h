@@ -17,15 +17,16 @@
 
 struct leftover {
     struct attachment *attachment; /* the caller's; NULL: nothing there. Consumers mapped by name */
+    bool is_unreadable;            /* there is something, of another version perhaps */
     pid_t pid;                     /* of the data plane that made it */
     bool is_running;               /* state of the segment; it may be dead nevertheless */
     bool is_same_plan;             /* it works by the plan that we would write */
     uint64_t started_wall_ns;
 };
 
-/* `plan_path`: the plan of the earlier run. Messages for outputs that are no longer configured are
- * logged as lost. */
-void leftover_find(const char *run_dir, const char *plan_path, const struct instances *instances,
+/* `dir`: the run directory, or a producer's folder in it. `plan_path`: the plan of the earlier run.
+ * Messages for plugins that are no longer configured are logged as lost, and passed over. */
+void leftover_find(const char *dir, const char *plan_path, const struct instances *instances,
                    unsigned generation, struct leftover *leftover);
 
 /* True when `path` was changed after the data plane was started. */

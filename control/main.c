@@ -10,28 +10,42 @@
 
 #include "control/admin.h"
 #include "control/daemon.h"
+#include "control/explain_command.h"
 #include "control/folder.h"
+#include "control/input_instances.h"
+#include "control/option.h"
 #include "control/plan_writer.h"
+#include "control/queue_command.h"
+#include "control/rule_report.h"
+#include "control/rule_store.h"
 #include "control/setup.h"
 #include "control/status.h"
 #include "core/log.h"
 #include "core/paths.h"
+#include "stats/name_hash.h"
 
 enum { PATH_SIZE = 1024 };
 
 struct arguments {
     const char *command; /* NULL, "status", "stop" or "reload" */
     const char *config, *run_dir;
-    bool check, json, version, help, help_config;
+    bool check, json, rules, version, help, help_config;
 };
 
 static void print_help(FILE *out)
 {
     fputs("hekad: collects, routes and aggregates messages and metrics\n\n"
           "  hekad [-config PATH] [-check]          run, or only check the configuration\n"
-          "  hekad status [-json] [-run-dir DIR]    what the running hekad does, with its books\n"
+          "  hekad status [-json] [-rules] [-run-dir DIR]   what the running hekad does, with its\n"
+          "      books; -rules: and what each matcher costs, measured now\n"
           "  hekad stop [-run-dir DIR]              stop it in order, and wait\n"
-          "  hekad reload [-run-dir DIR]            take over its configuration as it is now\n\n"
+          "  hekad reload [-run-dir DIR]            take over its configuration as it is now\n"
+          "  hekad explain [-json] [-config PATH] RULE MESSAGE   how each test of it comes out\n"
+          "  hekad queue ls [-json]                 disk queues of the outputs\n"
+          "  hekad queue verify [-json] NAME        reads all of one, and says what is wrong\n"
+          "  hekad queue dump [-format text|json|heka] [-all] [-n N] NAME   its messages\n"
+          "  hekad queue skip NAME N|all            gives up its next messages; not while it runs\n"
+          "      all of them: -config PATH or -base-dir DIR, -max-message-size N\n\n"
           "  -config PATH    file, or folder of *.toml; default /etc/hekad.toml\n"
           "  -check          all errors of the configuration at once; exit status 1 if any\n"
           "  -run-dir DIR    default: /run/hekaline, or $XDG_RUNTIME_DIR/hekaline without root\n"
@@ -43,17 +57,6 @@ static void print_help(FILE *out)
 
 /* ---- arguments, in Go's style ---- */
 
-/* Matches "-name", "--name" and "--name=value". *value points behind the "=" or is NULL. */
-static bool is_option(const char *text, const char *name, const char **value)
-{
-    size_t len = strlen(name);
-    text += text[0] == '-' && text[1] == '-' ? 2 : 1;
-    if (strncmp(text, name, len) != 0 || (text[len] != '\0' && text[len] != '='))
-        return false;
-    *value = text[len] == '=' ? text + len + 1 : NULL;
-    return true;
-}
-
 static int set_option(struct arguments *arguments, int argc, char **argv, int *at, struct err *err)
 {
     const struct {
@@ -62,12 +65,13 @@ static int set_option(struct arguments *arguments, int argc, char **argv, int *a
     } options[] = {
         {"config", &arguments->config, NULL},   {"run-dir", &arguments->run_dir, NULL},
         {"check", NULL, &arguments->check},     {"json", NULL, &arguments->json},
+        {"rules", NULL, &arguments->rules},
         {"version", NULL, &arguments->version}, {"help", NULL, &arguments->help},
         {"h", NULL, &arguments->help},          {"help-config", NULL, &arguments->help_config},
     };
     for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         const char *value;
-        if (!is_option(argv[*at], options[i].name, &value))
+        if (!option_is(argv[*at], options[i].name, &value))
             continue;
         if (options[i].flag != NULL) {
             *options[i].flag = value == NULL || strcmp(value, "true") == 0;
@@ -102,6 +106,15 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments, s
 
 /* ---- commands to a running hekad ---- */
 
+/* Here, not in the hekad that answers. */
+static int measure_rules(const char *path, json_t *status, struct err *err)
+{
+    json_t *samples = admin_ask(path, "samples", false, err);
+    int rc = samples != NULL ? rule_report_measure(status, samples, err) : -1;
+    json_decref(samples);
+    return rc;
+}
+
 static int ask(const struct arguments *arguments, struct err *err)
 {
     char run_dir[PATH_SIZE], path[PATH_SIZE + 16];
@@ -110,8 +123,10 @@ static int ask(const struct arguments *arguments, struct err *err)
              arguments->run_dir != NULL ? arguments->run_dir : run_dir);
     bool is_stop = strcmp(arguments->command, "stop") == 0;
     json_t *reply = admin_ask(path, arguments->command, is_stop, err);
-    if (reply == NULL)
+    if (reply == NULL || (arguments->rules && !is_stop && measure_rules(path, reply, err) != 0)) {
+        json_decref(reply);
         return -1;
+    }
     if (arguments->json)
         json_dumpf(reply, stdout, JSON_INDENT(2));
     if (arguments->json)
@@ -146,16 +161,27 @@ static int check_dataplane(const struct setup *setup, struct err *err)
     if (rc == 0)
         rc = dataplane_process_check(&command, err);
     unlink(plan);
+    rule_store_sweep(dir, NULL);
     rmdir(dir);
     return rc;
 }
 
+/* All matchers together. */
+static int check_rules(const struct setup *setup, struct err *err)
+{
+    struct rule_store *rules = NULL;
+    int rc = rule_store_open(setup->instances, &rules, err);
+    rule_store_put(rules);
+    return rc;
+}
+
 /* What the start would need, and make. */
-static int check_start(const struct setup *setup, struct err *err)
+static int check_start(const struct setup *setup, struct err *err, struct err *notes)
 {
     int rc = folder_check(setup->config->globals.base_dir, "base_dir", err);
     rc |= folder_check(setup->run_dir, "run directory", err);
-    return check_dataplane(setup, err) | rc;
+    rc |= input_instances_probe(setup->instances, err, notes);
+    return check_rules(setup, err) != 0 ? -1 : check_dataplane(setup, err) | rc;
 }
 
 static void log_notes(const struct err *notes)
@@ -164,10 +190,9 @@ static void log_notes(const struct err *notes)
         log_info("%s", notes->texts[i]);
 }
 
-static int check(const struct setup *setup, const char *path, const struct err *notes,
-                 struct err *err)
+static int check(const struct setup *setup, const char *path, struct err *notes, struct err *err)
 {
-    if (check_start(setup, err) != 0)
+    if (check_start(setup, err, notes) != 0)
         return 1;
     err_print(notes, stdout);
     printf("%s: OK\n", path);
@@ -213,7 +238,11 @@ int main(int argc, char **argv)
     static struct err err;
     struct arguments arguments = {.config = "/etc/hekad.toml"};
     int exit_code = 0;
-    if (parse_arguments(argc, argv, &arguments, &err) != 0)
+    if (argc > 1 && strcmp(argv[1], "explain") == 0)
+        exit_code = explain_command(argc - 2, argv + 2, stdout, &err);
+    else if (argc > 1 && strcmp(argv[1], "queue") == 0)
+        exit_code = queue_command(argc - 2, argv + 2, stdout, &err);
+    else if (parse_arguments(argc, argv, &arguments, &err) != 0)
         exit_code = 1;
     else if (arguments.help)
         print_help(stdout);
@@ -223,8 +252,10 @@ int main(int argc, char **argv)
         plugin_types_print(stdout);
     else if (arguments.command != NULL)
         exit_code = ask(&arguments, &err) != 0;
-    else
+    else {
+        name_key_seed();
         exit_code = check_or_run(&arguments, &err);
+    }
     err_print(&err, stderr);
     return exit_code;
 }

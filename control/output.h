@@ -17,7 +17,8 @@
 #include "core/plugin.h"
 #include "core/record.h"
 
-struct output_host; /* what the host offers to an instance; control/output_host.h */
+struct buffering_options; /* control/plugin_types.h */
+struct output_host;       /* what the host offers to an instance; control/output_host.h */
 
 struct output_item {
     struct msg_view message; /* borrowed until the batch is acknowledged */
@@ -38,6 +39,8 @@ struct output_ops {
     bool takes_encoder;
     bool frames_protobuf;                  /* use_framing defaults to true with ProtobufEncoder */
     bool buffers_by_default;               /* use_buffering defaults to true */
+    /* [buffering] of an output that has no such section; NULL: the common defaults. */
+    const struct buffering_options *buffering;
     bool refuses_ticker;                   /* ticker_interval is an error, as in Heka */
     const struct output_counter *counters; /* may be NULL; at most OUTPUT_COUNTERS_MAX */
     /* Checks the configuration without side effects (for -check); may be NULL. */

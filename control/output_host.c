@@ -29,29 +29,14 @@ unsigned output_host_log_flags(const struct output_host *host)
 
 void output_host_drop(struct output_host *host, const char *reason)
 {
-    unsigned i = 0;
-    while (i < host->drop_reasons && strcmp(host->drops[i].reason, reason) != 0)
-        i++;
-    if (i == host->drop_reasons) {
-        CHECK(i < OUTPUT_REASONS_MAX);
-        host->drops[i] = (struct output_end){.reason = reason};
-        host->drop_reasons++;
-    }
-    host->drops[i].count++;
-}
-
-uint64_t output_host_drops(const struct output_host *host)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < host->drop_reasons; i++)
-        sum += host->drops[i].count;
-    return sum;
+    ends_add(&host->drops, reason, 1);
+    CHECK(host->drops.count <= OUTPUT_REASONS_MAX);
 }
 
 void output_host_forget_drops(struct output_host *host)
 {
-    for (unsigned i = 0; i < host->drop_reasons; i++)
-        host->drops[i].count = 0;
+    for (unsigned i = 0; i < host->drops.count; i++)
+        host->drops.list[i].count = 0;
 }
 
 int output_host_fail(struct output_host *host, int code, const char *format, ...)

@@ -10,27 +10,20 @@
 
 #include <stdatomic.h>
 
+#include "control/ends.h"
 #include "control/output.h"
 
 enum { OUTPUT_FAILURE_SIZE = 256 };
-
-struct output_end { /* messages that ended otherwise than delivered */
-    const char *reason;
-    uint64_t count;
-};
 
 struct output_host {
     const char *name;
     unsigned log_flags;
     _Atomic bool stopping;
     _Atomic uint64_t counters[OUTPUT_COUNTERS_MAX];
-    struct output_end drops[OUTPUT_REASONS_MAX]; /* of the deliver call that runs now */
-    unsigned drop_reasons;
+    struct ends drops;                 /* of the deliver call that runs now */
     char failure[OUTPUT_FAILURE_SIZE]; /* text of the last output_host_fail() */
 };
 
-/* Items dropped since the last output_host_forget_drops(), all reasons together. */
-uint64_t output_host_drops(const struct output_host *host);
 void output_host_forget_drops(struct output_host *host);
 
 #endif

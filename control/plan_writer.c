@@ -6,9 +6,18 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { PLAN_MODE = 0644, PLAN_INDENT = 2 };
+#include "control/folder.h"
+#include "control/inputs/inputs.h"
+#include "control/rule_store.h"
+#include "core/lane.h"
+#include "core/log.h"
+#include "stats/accum.h"
+#include "stats/statsd_options.h"
+
+enum { PLAN_MODE = 0644, SECRET_PLAN_MODE = 0640, PLAN_INDENT = 2 };
 
 /* A member that could not be made must not be missing silently: then all of it is not made. */
 static json_t *with_member(json_t *take_object, const char *key, json_t *take_value)
@@ -26,6 +35,8 @@ static json_t *with_item(json_t *take_array, json_t *take_value)
     json_decref(take_array);
     return NULL;
 }
+
+static json_t *table_of(const struct conf_node *table);
 
 static json_t *value_of(const struct conf_node *node)
 {
@@ -45,10 +56,19 @@ static json_t *value_of(const struct conf_node *node)
             array = with_item(array, value_of(item));
         return array;
     case CONF_TABLE:
+        return table_of(node);
     case CONF_DATE:
         break;
     }
     return NULL;
+}
+
+static json_t *table_of(const struct conf_node *table)
+{
+    json_t *object = json_object();
+    for (const struct conf_node *node = table->first; node != NULL; node = node->next)
+        object = with_member(object, node->key, value_of(node));
+    return object;
 }
 
 /* What is configured, under the schema's spelling; defaults are the data plane's own, from the same
@@ -66,48 +86,95 @@ static json_t *accumulator(const struct input_instance *input)
 
 static json_t *statsd_listener(const struct input_instance *input)
 {
+    const struct statsd_input_options *options = input->options;
     json_t *object =
         json_pack("{s:s, s:s, s:s, s:s}", "name", input->name, "kind", "statsd", "address",
-                  input->statsd.address, "accumulator", input->statsd.stat_accum_name);
-    if (input->statsd.max_msg_size > 0)
-        object = with_member(object, "max_msg_size", json_integer(input->statsd.max_msg_size));
+                  options->address, "accumulator", options->stat_accum_name);
+    if (options->max_msg_size > 0)
+        object = with_member(object, "max_msg_size", json_integer(options->max_msg_size));
+    for (const char *const *key = statsd_option_keys; *key != NULL; key++) {
+        const struct conf_node *node = conf_get(input->section->node, *key);
+        if (node != NULL)
+            object = with_member(object, *key, value_of(node));
+    }
     return object;
+}
+
+/* As configured; the data plane reads it by the same schemas. */
+static json_t *splitter_json(const struct splitter_instance *splitter)
+{
+    json_t *object = splitter->section != NULL ? table_of(splitter->section->node) : json_object();
+    return with_member(object, "type", json_string(splitter->ops->plugin.name));
 }
 
 static json_t *text_listener(const struct input_instance *input)
 {
-    const struct splitter_instance *splitter = input->splitter;
-    bool is_token = splitter->ops == &token_splitter;
-    json_t *object =
-        json_pack("{s:s, s:s, s:s, s:s}", "name", input->name, "kind", "text", "address",
-                  input->udp.address, "splitter", is_token ? "token" : "null");
-    if (is_token) {
-        const char *delimiter = splitter->token.delimiter;
-        object =
-            with_member(object, "delimiter", json_string(delimiter != NULL ? delimiter : "\n"));
-        object = with_member(object, "count", json_integer(splitter->token.count));
-        object = with_member(object, "deliver_incomplete_final",
-                             json_boolean(splitter->common.deliver_incomplete_final));
-    }
-    return with_member(object, "set_hostname", json_boolean(input->udp.set_hostname));
+    bool is_tcp = input->ops == &tcp_input;
+    const char *net = NULL;
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", input->name, "kind", "text",
+                               "net", is_tcp ? "tcp" : "udp", "address",
+                               input->ops->address(input->options, &net), "splitter",
+                               splitter_json(input->splitter));
+    if (input->decoder != NULL)
+        object = with_member(object, "decoder", json_string(input->decoder->name));
+    if (input->decoder != NULL && input->common.send_decode_failures)
+        object = with_member(object, "send_decode_failures", json_true());
+    bool sets_hostname =
+        is_tcp || ((const struct udp_input_options *)input->options)->set_hostname;
+    return with_member(object, "set_hostname", json_boolean(sets_hostname));
 }
 
-static json_t *consumer(const struct output_instance *output)
+/* As configured, under its name; the data plane reads it by the same schemas. */
+static json_t *decoder(const struct decoder_instance *instance)
 {
-    const char *signer = output->common.message_signer;
-    json_t *object = json_pack("{s:s, s:s, s:i}", "name", output->name, "message_matcher",
-                               output->common.message_matcher, "slot", (int)output->slot);
+    json_t *object = table_of(instance->section->node);
+    object = with_member(object, "type", json_string(instance->section->type));
+    return with_member(object, "name", json_string(instance->name));
+}
+
+/* All of them when the data plane has one at all: they name each other. */
+static json_t *decoders(const struct instances *instances)
+{
+    bool is_used = false;
+    json_t *array = json_array();
+    for (unsigned i = 0; i < instances->input_count; i++)
+        is_used |= !instances->inputs[i].is_kernel && instances->inputs[i].decoder != NULL;
+    for (unsigned i = 0; is_used && i < instances->decoder_count; i++)
+        if (instances->decoders[i].section != NULL)
+            array = with_item(array, decoder(&instances->decoders[i]));
+    return array;
+}
+
+static json_t *consumer_json(const struct consumer_ref *consumer)
+{
+    const char *signer = consumer->message_signer;
+    json_t *object = json_pack("{s:s, s:s, s:i}", "name", consumer->name, "message_matcher",
+                               consumer->message_matcher, "slot", (int)*consumer->slot);
     if (signer != NULL && signer[0] != '\0')
         object = with_member(object, "message_signer", json_string(signer));
+    if (consumer->drops)
+        object = with_member(object, "policy", json_string("drop"));
     return object;
 }
 
-static json_t *plan_json(const struct instances *instances, unsigned generation)
+static json_t *consumers_json(const struct instances *instances)
+{
+    json_t *consumers = json_array();
+    struct consumer_ref consumer;
+    for (unsigned i = 0; instances_consumer(instances, i, &consumer); i++)
+        consumers = with_item(consumers, consumer_json(&consumer));
+    return consumers;
+}
+
+static json_t *plan_json(const struct instances *instances, unsigned generation,
+                         const struct rule_store *rules)
 {
     const struct hekad_globals *globals = &instances->config->globals;
-    json_t *accumulators = json_array(), *listeners = json_array(), *consumers = json_array();
+    json_t *accumulators = json_array(), *listeners = json_array();
     for (unsigned i = 0; i < instances->input_count; i++) {
         const struct input_instance *input = &instances->inputs[i];
+        if (input->is_kernel)
+            continue;
         if (input->ops == &stat_accum_input)
             accumulators = with_item(accumulators, accumulator(input));
         else if (input->ops == &statsd_input)
@@ -115,16 +182,27 @@ static json_t *plan_json(const struct instances *instances, unsigned generation)
         else
             listeners = with_item(listeners, text_listener(input));
     }
-    for (unsigned i = 0; i < instances->output_count; i++)
-        consumers = with_item(consumers, consumer(&instances->outputs[i]));
-    return json_pack("{s:i, s:s, s:I, s:o, s:o, s:o}", "generation", (int)generation, "hostname",
-                     globals->hostname, "max_message_size", (json_int_t)globals->max_message_size,
-                     "accumulators", accumulators, "listeners", listeners, "consumers", consumers);
+    json_t *plan =
+        json_pack("{s:i, s:s, s:I, s:o, s:o, s:o}", "generation", (int)generation, "hostname",
+                  globals->hostname, "max_message_size", (json_int_t)globals->max_message_size,
+                  "accumulators", accumulators, "listeners", listeners, "consumers",
+                  consumers_json(instances));
+    json_t *sections = decoders(instances);
+    if (sections == NULL || json_array_size(sections) > 0)
+        plan = with_member(plan, "decoders", sections);
+    else
+        json_decref(sections);
+    if (plan != NULL && rules != NULL)
+        plan = with_member(plan, "rules",
+                           json_pack("{s:s, s:s}", "file", rule_store_file(rules), "digest",
+                                     rule_store_digest(rules)));
+    return plan;
 }
 
-char *plan_writer_text(const struct instances *instances, unsigned generation)
+char *plan_writer_text(const struct instances *instances, unsigned generation,
+                       const struct rule_store *rules)
 {
-    json_t *plan = plan_json(instances, generation);
+    json_t *plan = plan_json(instances, generation, rules);
     char *text = plan != NULL ? json_dumps(plan, JSON_INDENT(PLAN_INDENT)) : NULL;
     json_decref(plan);
     if (text == NULL)
@@ -154,21 +232,50 @@ static int write_whole(int fd, const char *text)
     return 0;
 }
 
-int plan_writer_write(const struct instances *instances, unsigned generation, const char *path,
-                      struct err *err)
+/* Keys of signers are in it. */
+static bool has_secret(const struct instances *instances)
+{
+    for (unsigned i = 0; i < instances->input_count; i++) {
+        const struct input_instance *input = &instances->inputs[i];
+        if (!input->is_kernel && input->splitter != NULL &&
+            input->splitter->splitter.signers.count > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Who reads it at a reload: the group that the data plane has given its segment to. Without a
+ * segment it reads as root. */
+static void give_to_dataplane(int fd, const char *path)
+{
+    char segment[CONFIG_PATH_SIZE + 16];
+    struct stat found;
+    const char *slash = strrchr(path, '/');
+    snprintf(segment, sizeof(segment), "%.*ssegment", slash != NULL ? (int)(slash - path + 1) : 0,
+             path);
+    if (stat(segment, &found) == 0 && fchown(fd, (uid_t)-1, found.st_gid) != 0)
+        log_error("%s: its group cannot be changed: %s", path, strerror(errno));
+}
+
+static int write_plan(const struct instances *instances, unsigned generation,
+                      const struct rule_store *rules, const char *path, struct err *err)
 {
     char temporary[CONFIG_PATH_SIZE];
     int len = snprintf(temporary, sizeof(temporary), "%s.new", path);
     if (len < 0 || (size_t)len >= sizeof(temporary))
         return err_add(err, "%s: the path is too long", path);
-    char *text = plan_writer_text(instances, generation);
+    char *text = plan_writer_text(instances, generation, rules);
     if (text == NULL)
         return err_add(err,
                        "%s: the plan cannot be written as JSON (out of memory, or a name that is "
                        "not UTF-8)",
                        path);
     unlink(temporary);
-    int rc = -1, fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, PLAN_MODE);
+    bool is_secret = has_secret(instances);
+    int rc = -1, fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                           is_secret ? SECRET_PLAN_MODE : PLAN_MODE);
+    if (fd >= 0 && is_secret)
+        give_to_dataplane(fd, path);
     if (fd >= 0 && write_whole(fd, text) == 0 && rename(temporary, path) == 0)
         rc = 0;
     else
@@ -177,4 +284,48 @@ int plan_writer_write(const struct instances *instances, unsigned generation, co
         close(fd);
     free(text);
     return rc;
+}
+
+int plan_writer_write(const struct instances *instances, unsigned generation, const char *path,
+                      struct err *err)
+{
+    char folder[CONFIG_PATH_SIZE];
+    struct rule_store *rules = NULL;
+    if (folder_of(path, folder, sizeof(folder)) != 0)
+        return err_add(err, "%s: the path is too long", path);
+    if (rule_store_open(instances, &rules, err) != 0)
+        return -1;
+    int rc = rule_store_write(rules, folder, err);
+    if (rc == 0)
+        rc = write_plan(instances, generation, rules, path, err);
+    if (rc == 0)
+        rule_store_sweep(folder, rules);
+    rule_store_put(rules);
+    return rc;
+}
+
+static bool is_same_text(const char *path, const char *text)
+{
+    size_t size = strlen(text);
+    char *old = malloc(size + 1);
+    FILE *file = fopen(path, "re");
+    /* One byte more than ours would show that the old one is longer. */
+    bool is_same = old != NULL && file != NULL && fread(old, 1, size + 1, file) == size &&
+                   memcmp(old, text, size) == 0;
+    if (file != NULL)
+        fclose(file);
+    free(old);
+    return is_same;
+}
+
+bool plan_writer_is_same(const struct instances *instances, unsigned generation, const char *path)
+{
+    struct rule_store *rules = NULL;
+    char *text = NULL;
+    if (rule_store_open(instances, &rules, NULL) == 0)
+        text = plan_writer_text(instances, generation, rules);
+    bool is_same = text != NULL && is_same_text(path, text);
+    rule_store_put(rules);
+    free(text);
+    return is_same;
 }

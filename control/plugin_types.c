@@ -3,11 +3,15 @@
 
 #include <string.h>
 
+#include "codec/decoder.h"
 #include "codec/encoder.h"
+#include "codec/splitter.h"
+#include "codec/splitter_options.h"
+#include "control/filter.h"
 #include "control/hekad_config.h"
+#include "control/input.h"
 #include "control/output.h"
 #include "core/check.h"
-#include "stats/accum.h"
 
 static const char *const category_names[PLUGIN_CATEGORY_COUNT] = {
     "Input", "Splitter", "Decoder", "Filter", "Encoder", "Output",
@@ -27,20 +31,10 @@ static const char *const missing_types[] = {
     "ProcessInput",
     "ProcessDirectoryInput",
     "SandboxInput",
-    "TcpInput",
-    "RegexSplitter",
-    "PatternGroupingSplitter",
-    "HekaFramingSplitter",
-    "ProtobufDecoder",
-    "MultiDecoder",
-    "PayloadRegexDecoder",
     "PayloadXmlDecoder",
-    "ScribbleDecoder",
     "GeoIpDecoder",
     "StatsToFieldsDecoder",
     "SandboxDecoder",
-    "CounterFilter",
-    "StatFilter",
     "SandboxFilter",
     "SandboxManagerFilter",
     "ESJsonEncoder",
@@ -70,17 +64,18 @@ static const struct schema_key retry_keys[] = {
 };
 static const struct schema retry_schema = {"retries", retry_keys};
 
+static const char *const lane_policies[] = {"block", "drop", NULL};
 static const char *const full_actions[] = {"shutdown", "drop", "block", NULL};
 #define BUFFERING(member) .key = #member, .offset = offsetof(struct buffering_options, member)
 static const struct schema_key buffering_keys[] = {
     {BUFFERING(max_file_size), .type = SCHEMA_INT, .min = 0, .max = 9e18, .def = "536870912",
-     .unit = "bytes", .help = "Accepted and ignored: there are no disk queues yet."},
+     .unit = "bytes", .help = "A file that would be larger is ended; 0 is the default."},
     {BUFFERING(max_buffer_size), .type = SCHEMA_INT, .min = 0, .max = 9e18, .def = "0",
-     .unit = "bytes", .help = "Accepted and ignored."},
+     .unit = "bytes", .help = "All files of the queue together; 0: no limit but the disk's."},
     {BUFFERING(full_action), .type = SCHEMA_CHOICE, .choices = full_actions, .def = "shutdown",
-     .help = "Accepted and ignored: a full lane is back-pressure."},
+     .help = "When queue or disk is full: end hekad, drop and count, or wait for room."},
     {BUFFERING(cursor_update_count), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "1",
-     .help = "Accepted and ignored."},
+     .help = "The place reached is written after so many messages; 0 is 1."},
     {0},
 };
 static const struct schema buffering_schema = {"buffering", buffering_keys};
@@ -90,34 +85,30 @@ static const struct schema_key input_keys[] = {
     {INPUT(type), .type = SCHEMA_STRING, .help = "Plugin type. Default: the section's name."},
     {INPUT(ticker_interval), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "0",
      .unit = "s", .help = "For inputs that tick."},
-    {INPUT(decoder), .type = SCHEMA_STRING, .help = "Decoder; this version has none."},
-    {INPUT(splitter), .type = SCHEMA_STRING, .help = "Splitter. Default: NullSplitter."},
+    {INPUT(decoder), .type = SCHEMA_STRING,
+     .help = "Name of a decoder; \"\" is none. Default: none; TcpInput: ProtobufDecoder."},
+    {INPUT(splitter), .type = SCHEMA_STRING,
+     .help = "Splitter. Default: NullSplitter; TcpInput: HekaFramingSplitter."},
     {INPUT(synchronous_decode), .type = SCHEMA_BOOL, .def = "false",
      .help = "Accepted and ignored."},
     {INPUT(send_decode_failures), .type = SCHEMA_BOOL, .def = "false",
-     .help = "Accepted and ignored."},
+     .help = "What cannot be decoded goes on, with the fields decode_failure and decode_error."},
     {INPUT(log_decode_failures), .type = SCHEMA_BOOL, .def = "true",
-     .help = "Accepted and ignored."},
+     .help = "Log now and then why; the data plane only counts."},
     {INPUT(can_exit), .type = SCHEMA_BOOL, .def = "false", .help = "Accepted and ignored."},
     {INPUT(retries), .type = SCHEMA_TABLE, .sub = &retry_schema, .help = "Restart policy."},
     {0},
 };
 static const struct schema input_schema = {"all inputs", input_keys};
 
-#define SPLITTER(member) .key = #member, .offset = offsetof(struct splitter_common, member)
-static const struct schema_key splitter_keys[] = {
-    {SPLITTER(type), .type = SCHEMA_STRING, .help = "Plugin type. Default: the section's name."},
-    {SPLITTER(keep_truncated), .type = SCHEMA_BOOL, .def = "false",
-     .help = "Accepted and ignored: messages that are too large are counted."},
-    {SPLITTER(use_message_bytes), .type = SCHEMA_BOOL, .def = "false",
-     .help = "Needs a decoder, which this version has not."},
-    {SPLITTER(min_buffer_size), .type = SCHEMA_INT, .min = 0, .max = 16 << 20, .def = "8192",
-     .unit = "bytes", .help = "Accepted and ignored: whole datagrams are taken."},
-    {SPLITTER(deliver_incomplete_final), .type = SCHEMA_BOOL, .def = "false",
-     .help = "Deliver what is behind the last delimiter of a datagram."},
+static const struct schema_key decoder_keys[] = {
+    {.key = "type",
+     .type = SCHEMA_STRING,
+     .offset = offsetof(struct decoder_common, type),
+     .help = "Plugin type. Default: the section's name."},
     {0},
 };
-static const struct schema splitter_schema = {"all splitters", splitter_keys};
+static const struct schema decoder_schema = {"all decoders", decoder_keys};
 
 static const struct schema_key encoder_keys[] = {
     {.key = "type",
@@ -128,6 +119,23 @@ static const struct schema_key encoder_keys[] = {
 };
 static const struct schema encoder_schema = {"all encoders", encoder_keys};
 
+#define FILTER(member) .key = #member, .offset = offsetof(struct filter_common, member)
+static const struct schema_key filter_keys[] = {
+    {FILTER(type), .type = SCHEMA_STRING, .help = "Plugin type. Default: the section's name."},
+    {FILTER(message_matcher), .type = SCHEMA_STRING,
+     .help = "Which messages it gets; required, unless the type has one of its own."},
+    {FILTER(message_signer), .type = SCHEMA_STRING, .help = "Only messages of this signer."},
+    {FILTER(ticker_interval), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "0",
+     .unit = "s", .help = "For filters that tick; CounterFilter: 5."},
+    {FILTER(can_exit), .type = SCHEMA_BOOL, .def = "false", .help = "Accepted and ignored."},
+    {FILTER(use_buffering), .type = SCHEMA_BOOL, .def = "false",
+     .help = "Refused: a filter's messages wait in the lanes."},
+    {FILTER(buffering), .type = SCHEMA_TABLE, .sub = &buffering_schema, .help = "Disk queue."},
+    {FILTER(retries), .type = SCHEMA_TABLE, .sub = &retry_schema, .help = "Restart policy."},
+    {0},
+};
+static const struct schema filter_schema = {"all filters", filter_keys};
+
 #define OUTPUT(member) .key = #member, .offset = offsetof(struct output_common, member)
 static const struct schema_key output_keys[] = {
     {OUTPUT(type), .type = SCHEMA_STRING, .help = "Plugin type. Default: the section's name."},
@@ -137,8 +145,10 @@ static const struct schema_key output_keys[] = {
      .unit = "s", .help = "For outputs that tick."},
     {OUTPUT(can_exit), .type = SCHEMA_BOOL, .def = "false", .help = "Accepted and ignored."},
     {OUTPUT(use_buffering), .type = SCHEMA_BOOL, .def = "false",
-     .help = "Messages wait in the lanes, which are memory: there are no disk queues yet."},
+     .help = "A queue on disk before the output. TcpOutput: true unless given."},
     {OUTPUT(buffering), .type = SCHEMA_TABLE, .sub = &buffering_schema, .help = "Disk queue."},
+    {OUTPUT(lane_policy), .type = SCHEMA_CHOICE, .choices = lane_policies, .def = "block",
+     .help = "When the output is slow and the lanes are full: producers wait, or drop its oldest."},
     {OUTPUT(retries), .type = SCHEMA_TABLE, .sub = &retry_schema, .help = "Restart policy."},
     {OUTPUT(encoder), .type = SCHEMA_STRING, .help = "Name of an encoder's section."},
     {OUTPUT(use_framing), .type = SCHEMA_BOOL, .def = "false",
@@ -146,64 +156,6 @@ static const struct schema_key output_keys[] = {
     {0},
 };
 static const struct schema output_schema = {"all outputs", output_keys};
-
-#define STATSD(member) .key = #member, .offset = offsetof(struct statsd_options, member)
-static const struct schema_key statsd_keys[] = {
-    {STATSD(address), .type = SCHEMA_STRING, .def = "127.0.0.1:8125", .help = "IP:PORT."},
-    {STATSD(stat_accum_name), .type = SCHEMA_STRING, .def = "StatAccumInput",
-     .help = "Name of the StatAccumInput that aggregates."},
-    {STATSD(max_msg_size), .type = SCHEMA_INT, .min = 0, .max = 65535, .def = "0", .unit = "bytes",
-     .help = "Longer datagrams are cut here, and counted; 0: never."},
-    {0},
-};
-static const struct schema statsd_schema = {"StatsdInput", statsd_keys};
-
-#define UDP(member) .key = #member, .offset = offsetof(struct udp_options, member)
-static const struct schema_key udp_keys[] = {
-    {UDP(address), .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .help = "IP:PORT."},
-    {UDP(net), .type = SCHEMA_STRING, .def = "udp", .help = "udp, udp4 or udp6."},
-    {UDP(set_hostname), .type = SCHEMA_BOOL, .def = "false",
-     .help = "The sender's IP address becomes the Hostname."},
-    {0},
-};
-static const struct schema udp_schema = {"UdpInput", udp_keys};
-
-#define TOKEN(member) .key = #member, .offset = offsetof(struct token_options, member)
-static const struct schema_key token_keys[] = {
-    {TOKEN(delimiter), .type = SCHEMA_STRING, .help = "One character. Default: the newline."},
-    {TOKEN(count), .type = SCHEMA_INT, .min = 1, .max = 65535, .def = "1",
-     .help = "Delimiters in one message."},
-    {0},
-};
-static const struct schema token_schema = {"TokenSplitter", token_keys};
-static const struct schema_key no_keys[] = {{0}};
-static const struct schema null_schema = {"NullSplitter", no_keys};
-
-const struct plugin_ops statsd_input = {
-    PLUGIN_ABI, "StatsdInput", &statsd_schema, sizeof(struct statsd_options), 0,
-};
-const struct plugin_ops stat_accum_input = {
-    PLUGIN_ABI, "StatAccumInput", &accum_schema, sizeof(struct accum_config), 0,
-};
-const struct plugin_ops udp_input = {
-    PLUGIN_ABI, "UdpInput", &udp_schema, sizeof(struct udp_options), 0,
-};
-const struct plugin_ops token_splitter = {
-    PLUGIN_ABI, "TokenSplitter", &token_schema, sizeof(struct token_options), 0,
-};
-const struct plugin_ops null_splitter = {PLUGIN_ABI, "NullSplitter", &null_schema, 0, 0};
-
-const struct plugin_ops *const builtin_inputs[] = {
-    &statsd_input,
-    &stat_accum_input,
-    &udp_input,
-    NULL,
-};
-const struct plugin_ops *const builtin_splitters[] = {
-    &token_splitter,
-    &null_splitter,
-    NULL,
-};
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -229,15 +181,17 @@ static const struct plugin_ops *type_at(enum plugin_category category, unsigned 
 {
     switch (category) {
     case PLUGIN_INPUT:
-        return builtin_inputs[index];
+        return builtin_inputs[index] != NULL ? &builtin_inputs[index]->plugin : NULL;
     case PLUGIN_SPLITTER:
-        return builtin_splitters[index];
+        return splitter_types[index] != NULL ? &splitter_types[index]->plugin : NULL;
     case PLUGIN_ENCODER:
         return builtin_encoders[index] != NULL ? &builtin_encoders[index]->plugin : NULL;
     case PLUGIN_OUTPUT:
         return builtin_outputs[index] != NULL ? &builtin_outputs[index]->plugin : NULL;
-    case PLUGIN_DECODER:
     case PLUGIN_FILTER:
+        return builtin_filters[index] != NULL ? &builtin_filters[index]->plugin : NULL;
+    case PLUGIN_DECODER:
+        return builtin_decoders[index] != NULL ? &builtin_decoders[index]->plugin : NULL;
     case PLUGIN_CATEGORY_COUNT:
         break;
     }
@@ -268,13 +222,15 @@ const struct schema *plugin_common_schema(enum plugin_category category)
     case PLUGIN_INPUT:
         return &input_schema;
     case PLUGIN_SPLITTER:
-        return &splitter_schema;
+        return &splitter_common_schema;
     case PLUGIN_ENCODER:
         return &encoder_schema;
     case PLUGIN_OUTPUT:
         return &output_schema;
-    case PLUGIN_DECODER:
     case PLUGIN_FILTER:
+        return &filter_schema;
+    case PLUGIN_DECODER:
+        return &decoder_schema;
     case PLUGIN_CATEGORY_COUNT:
         break;
     }

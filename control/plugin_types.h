@@ -39,7 +39,7 @@ struct retry_options {                    /* [X.retries] */
 
 struct buffering_options { /* [X.buffering] */
     int64_t max_file_size, max_buffer_size;
-    int full_action;
+    int full_action; /* enum queue_full_action */
     int64_t cursor_update_count;
 };
 
@@ -51,14 +51,21 @@ struct input_common {
     struct retry_options retries;
 };
 
-struct splitter_common {
+struct decoder_common {
     const char *type;
-    bool keep_truncated, use_message_bytes, deliver_incomplete_final;
-    int64_t min_buffer_size;
 };
 
 struct encoder_common {
     const char *type;
+};
+
+struct filter_common {
+    const char *type;
+    const char *message_matcher, *message_signer;
+    int64_t ticker_interval; /* s */
+    bool can_exit, use_buffering;
+    struct buffering_options buffering;
+    struct retry_options retries;
 };
 
 struct output_common {
@@ -67,6 +74,7 @@ struct output_common {
     int64_t ticker_interval;
     bool can_exit, use_buffering;
     struct buffering_options buffering;
+    int lane_policy; /* enum lane_policy */
     struct retry_options retries;
     const char *encoder;
     bool use_framing;
@@ -74,28 +82,6 @@ struct output_common {
 
 /* NULL for a category that this version has no types of. */
 const struct schema *plugin_common_schema(enum plugin_category category);
-
-/* ---- inputs and splitters ---- */
-
-struct statsd_options { /* StatsdInput */
-    const char *address, *stat_accum_name;
-    int64_t max_msg_size;
-};
-
-struct udp_options { /* UdpInput */
-    const char *address, *net;
-    bool set_hostname;
-};
-
-struct token_options {     /* TokenSplitter */
-    const char *delimiter; /* NULL: newline */
-    int64_t count;
-};
-
-extern const struct plugin_ops statsd_input, stat_accum_input, udp_input;
-extern const struct plugin_ops token_splitter, null_splitter;
-extern const struct plugin_ops *const builtin_inputs[];    /* ended by NULL */
-extern const struct plugin_ops *const builtin_splitters[]; /* ended by NULL */
 
 /* The manual's tables of options, as Markdown. */
 void plugin_types_print(FILE *out);

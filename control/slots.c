@@ -18,21 +18,23 @@ int slots_assign(struct instances *instances, struct slots taken, slots_keep_fn 
                  struct err *err)
 {
     int kept[RECORD_CONSUMERS_MAX];
-    if (instances->output_count > RECORD_CONSUMERS_MAX)
-        return err_add(err, "%u outputs; at most %d are possible", instances->output_count,
+    struct consumer_ref consumer;
+    unsigned count = instances->output_count + instances->filter_count;
+    if (count > RECORD_CONSUMERS_MAX)
+        return err_add(err, "%u filters and outputs; at most %d are possible", count,
                        RECORD_CONSUMERS_MAX);
-    for (unsigned i = 0; i < instances->output_count; i++) {
-        kept[i] = keep(arg, &instances->outputs[i]);
+    for (unsigned i = 0; instances_consumer(instances, i, &consumer); i++) {
+        kept[i] = keep(arg, &consumer);
         if (kept[i] != NO_SLOT)
             slots_take(&taken, (unsigned)kept[i]);
     }
-    for (unsigned i = 0; i < instances->output_count; i++) {
+    for (unsigned i = 0; instances_consumer(instances, i, &consumer); i++) {
         int slot = kept[i] != NO_SLOT ? kept[i] : lowest_free(&taken);
         if (slot == NO_SLOT)
-            return err_add(err, "'%s': all %d slots are taken by outputs that still have messages",
-                           instances->outputs[i].name, RECORD_CONSUMERS_MAX);
+            return err_add(err, "'%s': all %d slots are taken by plugins that still have messages",
+                           consumer.name, RECORD_CONSUMERS_MAX);
         slots_take(&taken, (unsigned)slot);
-        instances->outputs[i].slot = (unsigned)slot;
+        *consumer.slot = (unsigned)slot;
     }
     return 0;
 }
@@ -45,7 +47,7 @@ unsigned slots_in_plan(const struct conf_node *consumer, unsigned place)
     return is_slot ? (unsigned)slot->i : place;
 }
 
-static int keep_of_plan(void *arg, const struct output_instance *output)
+static int keep_of_plan(void *arg, const struct consumer_ref *consumer)
 {
     const struct conf_node *consumers = arg;
     unsigned place = 0;
@@ -54,7 +56,7 @@ static int keep_of_plan(void *arg, const struct output_instance *output)
         return NO_SLOT;
     for (const struct conf_node *node = consumers->first; node != NULL; node = node->next) {
         const struct conf_node *name = conf_get(node, "name");
-        if (name != NULL && name->type == CONF_STRING && strcmp(name->str, output->name) == 0)
+        if (name != NULL && name->type == CONF_STRING && strcmp(name->str, consumer->name) == 0)
             return (int)slots_in_plan(node, place);
         place++;
     }

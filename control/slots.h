@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * slots.h - which bit of the match mask, and which cursors, belong to which output.
+ * slots.h - which bit of the match mask, and which cursors, belong to which output or filter.
  *
- * Place:   daemon.c assigns them before the plan is written (docs/formats/plan.md). An output keeps
- *          its slot as long as it lives, over reloads and over restarts of hekad, because records
- *          in the lanes are marked with it.
+ * Place:   daemon.c and reload.c assign them before the plan is written (docs/formats/plan.md). A
+ *          consumer keeps its slot as long as it lives, over reloads and over restarts of hekad,
+ *          because records in the lanes are marked with it.
  * Threads: [main].
  */
 #ifndef CONTROL_SLOTS_H
@@ -26,15 +26,15 @@ static inline void slots_take(struct slots *slots, unsigned slot)
     slots->taken[slot / 64] |= UINT64_C(1) << (slot % 64);
 }
 
-/* The slot that an output has to keep, or -1. */
-typedef int (*slots_keep_fn)(void *arg, const struct output_instance *output);
+/* The slot that an output or filter has to keep, or -1. */
+typedef int (*slots_keep_fn)(void *arg, const struct consumer_ref *consumer);
 
-/* Sets `slot` of every output: what `keep` says, else the lowest that neither is in `taken` nor is
- * kept by another. 0, or -1 after adding to `err` when there are not enough. */
+/* Sets `slot` of every output and filter: what `keep` says, else the lowest that neither is in
+ * `taken` nor is kept by another. 0, or -1 after adding to `err` when there are not enough. */
 int slots_assign(struct instances *instances, struct slots taken, slots_keep_fn keep, void *arg,
                  struct err *err);
 
-/* The same from an earlier run's plan, by the outputs' names. *generation is set to that plan's, or
+/* The same from an earlier run's plan, by their names. *generation is set to that plan's, or
  * left alone when there is none that can be read. */
 int slots_assign_from_plan(struct instances *instances, const char *plan_path,
                            unsigned *generation, struct err *err);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/rule_report.h"
+#include "control/talkers_json.h"
 #include "core/ledger_json.h"
 
 /* ---- JSON ---- */
@@ -18,20 +20,46 @@ static json_t *dataplane_json(const struct status_dataplane *dataplane)
 {
     json_t *counters =
         dataplane->counters != NULL ? ledger_json_counters(dataplane->counters) : json_object();
-    return json_pack("{s:i, s:s, s:o, s:o, s:i, s:o, s:o, s:o}", "pid", dataplane->pid, "state",
-                     dataplane->state, "restarts", number(dataplane->restarts), "heartbeat_age_ms",
+    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "pid",
+                     dataplane->pid, "state", dataplane->state, "restarts",
+                     number(dataplane->restarts), "hung", number(dataplane->hung), "lost_samples",
+                     number(dataplane->lost_samples), "lost_fragments",
+                     number(dataplane->lost_fragments), "heartbeat_age_ms",
                      number(dataplane->heartbeat_age_ms), "workers", (int)dataplane->workers,
                      "accum_bytes", number(dataplane->accum_bytes), "series",
                      number(dataplane->series), "counters", counters);
 }
 
-static json_t *ends_json(const struct consumer_status *consumer)
+/* How well flushes keep their times, both processes together. */
+static json_t *flushes_json(const struct status_input *input)
 {
-    json_t *ends = json_object();
-    for (unsigned i = 0; i < consumer->end_count; i++)
-        if (consumer->ends[i].count > 0)
-            json_object_set_new(ends, consumer->ends[i].reason, number(consumer->ends[i].count));
-    return ends;
+    static const struct {
+        const char *key;
+        enum counter_id counter;
+    } rows[] = {
+        {"flushes", COUNTER_FLUSHES},
+        {"late_us", COUNTER_FLUSH_LATE_US},
+        {"samples_late", COUNTER_SAMPLES_LATE},
+        {"timestamps", COUNTER_STATSD_TIMESTAMPS},
+        {"timestamps_late", COUNTER_STATSD_TIMESTAMPS_LATE},
+    };
+    json_t *object = json_object();
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t sum = input->producers.values[rows[i].counter];
+        if (input->dataplane.counters != NULL)
+            sum += input->dataplane.counters->values[rows[i].counter];
+        json_object_set_new(object, rows[i].key, number(sum));
+    }
+    return object;
+}
+
+static json_t *ends_json(const struct ends *ends)
+{
+    json_t *object = json_object();
+    for (unsigned i = 0; i < ends->count; i++)
+        if (ends->list[i].count > 0)
+            json_object_set_new(object, ends->list[i].reason, number(ends->list[i].count));
+    return object;
 }
 
 static json_t *plugin_json(const struct consumer_status *consumer)
@@ -43,18 +71,48 @@ static json_t *plugin_json(const struct consumer_status *consumer)
     return plugin;
 }
 
+static json_t *queue_json(const struct consumer_queue_status *queue)
+{
+    const struct queue_stats *stats = &queue->stats;
+    char cursor[32];
+    snprintf(cursor, sizeof(cursor), "%u %llu", stats->cursor.id,
+             (unsigned long long)stats->cursor.offset);
+    json_t *counters = json_object();
+    for (unsigned i = 0; i < QUEUE_COUNTER_COUNT; i++)
+        json_object_set_new(counters, queue_counter_names[i].name, number(stats->counters[i]));
+    return json_pack("{s:s, s:b, s:i, s:o, s:o, s:o, s:s, s:o, s:o}", "dir", queue->dir, "open",
+                     queue->is_open, "files", (int)stats->files, "bytes", number(stats->bytes),
+                     "bytes_max", number(stats->bytes_max), "unread_bytes",
+                     number(stats->unread_bytes), "cursor", cursor, "counters", counters,
+                     "residual", number(queue->residual));
+}
+
+static void set_intake(json_t *object, const struct intake_status *intake)
+{
+    json_object_set_new(object, "matched", number(intake->matched));
+    json_object_set_new(object, "lane_full", number(intake->lane_full));
+    json_object_set_new(object, "read", number(intake->read));
+    json_object_set_new(object, "in_flight", number(intake->in_flight));
+    json_object_set_new(object, "held", number(intake->held));
+}
+
 static json_t *consumer_json(const struct consumer_status *consumer)
 {
     json_t *object = json_pack("{s:s, s:s}", "name", consumer->name, "type", consumer->type);
-    json_object_set_new(object, "matched", number(consumer->matched));
-    json_object_set_new(object, "lane_full", number(consumer->lane_full));
-    json_object_set_new(object, "read", number(consumer->read));
-    json_object_set_new(object, "in_flight", number(consumer->in_flight));
-    json_object_set_new(object, "held", number(consumer->held));
+    const struct intake_status intake = {.matched = consumer->matched,
+                                         .lane_full = consumer->lane_full,
+                                         .read = consumer->read,
+                                         .in_flight = consumer->in_flight,
+                                         .held = consumer->held};
+    set_intake(object, &intake);
+    json_object_set_new(object, "recovered", number(consumer->recovered));
+    json_object_set_new(object, "queued", number(consumer->queued));
     json_object_set_new(object, "delivered", number(consumer->delivered));
-    json_object_set_new(object, "ends", ends_json(consumer));
+    json_object_set_new(object, "ends", ends_json(&consumer->ends));
     json_object_set_new(object, "residual", number(consumer->residual));
     json_object_set_new(object, "plugin", plugin_json(consumer));
+    if (consumer->queue.dir != NULL)
+        json_object_set_new(object, "queue", queue_json(&consumer->queue));
     return object;
 }
 
@@ -73,13 +131,14 @@ static void add_to_ends(json_t *ends, const char *name, uint64_t count)
 
 static void add_deliveries(struct deliveries *deliveries, const struct consumer_status *consumer)
 {
-    deliveries->in += consumer->matched;
-    deliveries->in_flight += consumer->in_flight + consumer->held;
+    deliveries->in += consumer->matched + consumer->recovered;
+    deliveries->in_flight += consumer->in_flight + consumer->held + consumer->queued;
     deliveries->ended += consumer->delivered;
     add_to_ends(deliveries->ends, "delivered", consumer->delivered);
-    for (unsigned i = 0; i < consumer->end_count; i++) {
-        deliveries->ended += consumer->ends[i].count;
-        add_to_ends(deliveries->ends, consumer->ends[i].reason, consumer->ends[i].count);
+    for (unsigned i = 0; i < consumer->ends.count; i++) {
+        const struct end *end = &consumer->ends.list[i];
+        deliveries->ended += end->count;
+        add_to_ends(deliveries->ends, end->reason, end->count);
     }
 }
 
@@ -95,6 +154,72 @@ static json_t *consumers_json(const struct status_input *input, struct deliverie
         *residual += (int64_t)consumer.residual;
     }
     return consumers;
+}
+
+/* ---- filters and inputs ---- */
+
+static json_t *filter_json(const struct filter_status *filter)
+{
+    const struct intake_status *intake = &filter->intake;
+    json_t *object = json_pack("{s:s, s:s}", "name", filter->name, "type", filter->type);
+    json_t *plugin = json_object();
+    for (unsigned i = 0; filter->counters != NULL && filter->counters[i].name != NULL; i++)
+        json_object_set_new(plugin, filter->counters[i].name, number(filter->counter_values[i]));
+    set_intake(object, intake);
+    json_object_set_new(object, "delivered", number(intake->delivered));
+    json_object_set_new(object, "deadlocks", number(filter->deadlocks));
+    json_object_set_new(object, "ends", ends_json(&intake->ends));
+    json_object_set_new(object, "residual", number(intake->residual));
+    json_object_set_new(object, "plugin", plugin);
+    return object;
+}
+
+static json_t *filters_json(const struct status_input *input, struct deliveries *deliveries,
+                            int64_t *residual)
+{
+    json_t *filters = json_array();
+    for (unsigned i = 0; i < input->filter_count; i++) {
+        struct filter_status filter;
+        filter_host_status(input->filters[i], &filter);
+        json_array_append_new(filters, filter_json(&filter));
+        deliveries->in += filter.intake.matched;
+        deliveries->in_flight += filter.intake.in_flight + filter.intake.held;
+        deliveries->ended += filter.intake.delivered + ends_sum(&filter.intake.ends);
+        add_to_ends(deliveries->ends, "filtered", filter.intake.delivered);
+        for (unsigned j = 0; j < filter.intake.ends.count; j++)
+            add_to_ends(deliveries->ends, filter.intake.ends.list[j].reason,
+                        filter.intake.ends.list[j].count);
+        *residual += (int64_t)filter.intake.residual;
+    }
+    return filters;
+}
+
+static json_t *inputs_json(const struct status_input *input)
+{
+    json_t *inputs = json_array();
+    for (unsigned i = 0; i < input->input_count; i++) {
+        struct input_status status;
+        input_host_status(input->inputs[i], &status);
+        json_t *plugin = json_object();
+        for (unsigned j = 0; status.counters != NULL && status.counters[j].name != NULL; j++)
+            json_object_set_new(plugin, status.counters[j].name, number(status.counter_values[j]));
+        json_array_append_new(inputs, json_pack("{s:s, s:s, s:b, s:o}", "name", status.name, "type",
+                                                status.type, "ended", status.has_ended, "plugin",
+                                                plugin));
+    }
+    return inputs;
+}
+
+/* Those stages of hekad's own producers that something has come to. */
+static void add_own_stages(const struct status_input *input, json_t *stages, int64_t *residual)
+{
+    json_t *own = ledger_json_stages(&input->producers, "hekad", residual), *stage;
+    size_t i;
+    json_array_foreach(own, i, stage)
+        if (json_integer_value(json_object_get(stage, "in")) != 0 ||
+            json_integer_value(json_object_get(stage, "residual")) != 0)
+            json_array_append(stages, stage);
+    json_decref(own);
 }
 
 static json_t *delivery_stage(const struct deliveries *deliveries)
@@ -113,15 +238,23 @@ json_t *status_json(const struct status_input *input)
     int64_t residual = 0;
     /* The consumers first: what the data plane commits meanwhile is not missing anywhere. */
     json_t *consumers = consumers_json(input, &deliveries, &residual);
+    json_t *filters = filters_json(input, &deliveries, &residual);
     json_t *stages = input->dataplane.counters != NULL
                          ? ledger_json_stages(input->dataplane.counters, "dataplane", &residual)
                          : json_array();
+    add_own_stages(input, stages, &residual);
     json_array_append_new(stages, delivery_stage(&deliveries));
-    return json_pack("{s:s, s:i, s:s, s:o, s:i, s:o, s:o, s:o, s:I}", "version", HEKA_VERSION,
-                     "pid", (int)getpid(), "state", input->state, "uptime_s",
-                     number(input->uptime_s), "generation", (int)input->generation, "dataplane",
-                     dataplane_json(&input->dataplane), "stages", stages, "consumers", consumers,
-                     "residual", (json_int_t)residual);
+    json_t *status = json_pack(
+        "{s:s, s:i, s:s, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:o}", "version", HEKA_VERSION, "pid",
+        (int)getpid(), "state", input->state, "uptime_s", number(input->uptime_s), "generation",
+        (int)input->generation, "changing", input->is_changing, "dataplane",
+        dataplane_json(&input->dataplane), "stages", stages, "inputs", inputs_json(input),
+        "filters", filters, "consumers", consumers);
+    json_object_set_new(status, "flushes", flushes_json(input));
+    json_object_set_new(status, "senders", talkers_json_senders(&input->talkers));
+    json_object_set_new(status, "refused_names", talkers_json_prefixes(&input->talkers));
+    json_object_set_new(status, "residual", json_integer((json_int_t)residual));
+    return status;
 }
 
 /* ---- text ---- */
@@ -146,8 +279,17 @@ static void print_head(const json_t *status, FILE *out)
     fprintf(out, "data plane: pid %lld, %s, %lld workers, %lld restarts, heartbeat %lld ms ago\n",
             integer(dataplane, "pid"), text(dataplane, "state"), integer(dataplane, "workers"),
             integer(dataplane, "restarts"), integer(dataplane, "heartbeat_age_ms"));
+    if (integer(dataplane, "hung") > 0 || integer(dataplane, "lost_samples") > 0)
+        fprintf(out, "data planes that died: %lld had hung, %lld samples and %lld fragments lost\n",
+                integer(dataplane, "hung"), integer(dataplane, "lost_samples"),
+                integer(dataplane, "lost_fragments"));
     fprintf(out, "accumulators: %lld series, %lld bytes\n", integer(dataplane, "series"),
             integer(dataplane, "accum_bytes"));
+    const json_t *flushes = json_object_get(status, "flushes");
+    fprintf(out, "flushes: %lld, late by %lld us in all; taken after their interval's end: %lld "
+                 "samples; with an earlier timestamp: %lld lines\n",
+            integer(flushes, "flushes"), integer(flushes, "late_us"),
+            integer(flushes, "samples_late"), integer(flushes, "timestamps_late"));
 }
 
 static void print_pairs(const json_t *object, const char *indent, FILE *out)
@@ -184,21 +326,74 @@ static void print_stages(const json_t *stages, FILE *out)
     }
 }
 
+static void print_queue(const json_t *consumer, FILE *out)
+{
+    const json_t *queue = json_object_get(consumer, "queue"), *value;
+    const json_t *counters = json_object_get(queue, "counters");
+    const char *key;
+    if (queue == NULL)
+        return;
+    fprintf(out, "    queue %s%s: %lld files, %lld bytes (%lld unread), checkpoint %s\n",
+            text(queue, "dir"), json_is_true(json_object_get(queue, "open")) ? "" : " (not open)",
+            integer(queue, "files"), integer(queue, "bytes"), integer(queue, "unread_bytes"),
+            text(queue, "cursor"));
+    json_object_foreach((json_t *)(uintptr_t)counters, key, value)
+        if (json_integer_value(value) > 0)
+            fprintf(out, "    queue: %-24s %16lld\n", key, (long long)json_integer_value(value));
+}
+
 static void print_consumers(const json_t *consumers, FILE *out)
 {
     size_t i;
     json_t *consumer;
-    fprintf(out, "\n%-20s %-14s %12s %10s %12s %10s %12s %10s\n", "output", "type", "matched",
-            "lane full", "read", "in flight", "delivered", "residual");
+    fprintf(out, "\n%-20s %-14s %12s %10s %12s %10s %10s %12s %10s\n", "output", "type", "matched",
+            "lane full", "read", "in flight", "queued", "delivered", "residual");
     json_array_foreach((json_t *)(uintptr_t)consumers, i, consumer)
     {
-        fprintf(out, "%-20s %-14s %12lld %10lld %12lld %10lld %12lld %10lld\n",
+        fprintf(out, "%-20s %-14s %12lld %10lld %12lld %10lld %10lld %12lld %10lld\n",
                 text(consumer, "name"), text(consumer, "type"), integer(consumer, "matched"),
                 integer(consumer, "lane_full"), integer(consumer, "read"),
                 integer(consumer, "in_flight") + integer(consumer, "held"),
-                integer(consumer, "delivered"), integer(consumer, "residual"));
+                integer(consumer, "queued"), integer(consumer, "delivered"),
+                integer(consumer, "residual"));
         print_pairs(json_object_get(consumer, "ends"), "    ended: ", out);
+        print_queue(consumer, out);
         print_pairs(json_object_get(consumer, "plugin"), "    ", out);
+    }
+}
+
+static void print_filters(const json_t *filters, FILE *out)
+{
+    size_t i;
+    json_t *filter;
+    if (json_array_size(filters) > 0)
+        fprintf(out, "\n%-20s %-14s %12s %10s %12s %10s %12s %10s\n", "filter", "type", "matched",
+                "lane full", "read", "in flight", "processed", "residual");
+    json_array_foreach((json_t *)(uintptr_t)filters, i, filter)
+    {
+        fprintf(out, "%-20s %-14s %12lld %10lld %12lld %10lld %12lld %10lld\n",
+                text(filter, "name"), text(filter, "type"), integer(filter, "matched"),
+                integer(filter, "lane_full"), integer(filter, "read"),
+                integer(filter, "in_flight") + integer(filter, "held"),
+                integer(filter, "delivered"), integer(filter, "residual"));
+        if (integer(filter, "deadlocks") > 0)
+            fprintf(out, "    %-24s %16lld\n", "deadlocks", integer(filter, "deadlocks"));
+        print_pairs(json_object_get(filter, "ends"), "    ended: ", out);
+        print_pairs(json_object_get(filter, "plugin"), "    ", out);
+    }
+}
+
+static void print_inputs(const json_t *inputs, FILE *out)
+{
+    size_t i;
+    json_t *input;
+    if (json_array_size(inputs) > 0)
+        fprintf(out, "\ninputs in hekad\n");
+    json_array_foreach((json_t *)(uintptr_t)inputs, i, input)
+    {
+        fprintf(out, "  %s (%s)%s\n", text(input, "name"), text(input, "type"),
+                json_is_true(json_object_get(input, "ended")) ? ": ended" : "");
+        print_pairs(json_object_get(input, "plugin"), "    ", out);
     }
 }
 
@@ -206,6 +401,10 @@ void status_print(const json_t *status, FILE *out)
 {
     print_head(status, out);
     print_stages(json_object_get(status, "stages"), out);
+    print_inputs(json_object_get(status, "inputs"), out);
+    print_filters(json_object_get(status, "filters"), out);
     print_consumers(json_object_get(status, "consumers"), out);
+    talkers_json_print(status, out);
+    rule_report_print(status, out);
     fprintf(out, "\nresidual %lld\n", integer(status, "residual"));
 }

@@ -14,12 +14,18 @@
 #include <stdio.h>
 
 #include "control/consumer.h"
+#include "control/filter_host.h"
+#include "control/input_host.h"
 #include "core/counters.h"
+
+enum { STATUS_INPUTS_MAX = 256 };
 
 struct status_dataplane {
     int pid; /* 0: none */
     const char *state;
     uint64_t restarts;
+    uint64_t hung; /* times that it was killed because its heartbeat stood still */
+    uint64_t lost_samples, lost_fragments; /* with data planes that died: taken, not flushed */
     uint64_t heartbeat_age_ms;
     unsigned workers;
     uint64_t accum_bytes, series;
@@ -30,9 +36,16 @@ struct status_input {
     const char *state; /* of hekad */
     uint64_t uptime_s;
     unsigned generation;
+    bool is_changing; /* not every producer has adopted the generation yet */
     struct status_dataplane dataplane;
-    struct consumer *const *consumers;
+    struct consumer *consumers[RECORD_CONSUMERS_MAX];
     unsigned consumer_count;
+    struct filter_host *filters[RECORD_CONSUMERS_MAX];
+    unsigned filter_count;
+    struct input_host *inputs[STATUS_INPUTS_MAX];
+    unsigned input_count;
+    struct talkers talkers;    /* of both processes */
+    struct counters producers; /* of all in hekad together, also of those that are gone */
 };
 
 /* NULL when memory is out. */

@@ -29,6 +29,7 @@ enum {
 };
 
 enum core_map_pages { PAGES_AUTO, PAGES_HUGE, PAGES_NORMAL };
+enum core_map_lane_pages { LANE_PAGES_AUTO, LANE_PAGES_HUGE, LANE_PAGES_NORMAL };
 
 struct core_map_address {
     bool is_ipv6;
@@ -67,6 +68,8 @@ struct core_map {
     unsigned memory_mbytes;    /* for EAL, resolved */
     unsigned mbufs_per_port;   /* resolved */
     unsigned lane_mbytes;      /* of each lane; power of two */
+    enum core_map_lane_pages lane_pages; /* auto is settled at start, when EAL's are known */
+    unsigned tcp_connections;  /* of each worker */
     bool idle_sleep;           /* workers sleep a little when nothing arrives (shared machines) */
     bool force; /* accept what would be refused (NUMA crossing, two roles on one core) */
     struct core_map_port ports[CORE_MAP_PORTS_MAX];

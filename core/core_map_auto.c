@@ -337,6 +337,10 @@ void core_map_resolve(struct core_map_build *build)
     int64_t lane_mbytes = build->keys.lane_mbytes;
     map->lane_mbytes =
         lane_mbytes != SCHEMA_AUTO_VALUE ? (unsigned)lane_mbytes : (unsigned)AUTO_LANE_MBYTES;
+    map->tcp_connections = (unsigned)build->keys.tcp_connections;
+    map->lane_pages = LANE_PAGES_AUTO;
+    if (build->keys.lane_huge_pages != SCHEMA_AUTO_BOOL)
+        map->lane_pages = build->keys.lane_huge_pages != 0 ? LANE_PAGES_HUGE : LANE_PAGES_NORMAL;
     count_cpus(build);
     resolve_prefix(build);
     take_queue_cores(build);

@@ -22,6 +22,8 @@ struct core_map_keys { /* as schema.h fills it: "auto" is SCHEMA_AUTO_VALUE and 
     struct schema_list workers;
     struct core_map_memory_keys memory;
     int64_t lane_mbytes;
+    int lane_huge_pages;
+    int64_t tcp_connections;
     int idle_sleep;
     bool force;
     const struct conf_node *ports;

@@ -83,13 +83,17 @@ static void print_cores(const struct core_map *map, FILE *out)
 
 int core_map_print(const struct core_map *map, FILE *out)
 {
+    static const char *const lane_pages_names[] = {"\"auto\"", "true", "false"};
     print_member("{\n  ", "file_prefix", map->file_prefix, out);
     fputs(",\n", out);
     print_cores(map, out);
     fprintf(out, "  \"memory\": {\"pages\": \"%s\", \"mbytes\": %u, \"mbufs_per_port\": %u},\n",
             map->pages == PAGES_HUGE ? "huge" : "normal", map->memory_mbytes, map->mbufs_per_port);
-    fprintf(out, "  \"lane_mbytes\": %u,\n  \"idle_sleep\": %s,\n  \"force\": %s,\n",
-            map->lane_mbytes, map->idle_sleep ? "true" : "false", map->force ? "true" : "false");
+    fprintf(out, "  \"lane_mbytes\": %u,\n  \"lane_huge_pages\": %s,\n", map->lane_mbytes,
+            lane_pages_names[map->lane_pages]);
+    fprintf(out, "  \"tcp_connections\": %u,\n", map->tcp_connections);
+    fprintf(out, "  \"idle_sleep\": %s,\n  \"force\": %s,\n",
+            map->idle_sleep ? "true" : "false", map->force ? "true" : "false");
     fputs("  \"ports\": [\n", out);
     for (unsigned i = 0; i < map->port_count; i++) {
         print_port(&map->ports[i], out);

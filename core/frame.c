@@ -95,6 +95,11 @@ int64_t frame_write(void *buffer, size_t capacity, const void *message, size_t m
     return (int64_t)size;
 }
 
+/* docs/formats/message.md, "Frames". */
+_Static_assert(TAG_MESSAGE_LENGTH == 0x08 && TAG_HASH == 0x18 && TAG_SIGNER == 0x22, "Header");
+_Static_assert(TAG_KEY_VERSION == 0x28 && TAG_HMAC == 0x32, "Header");
+_Static_assert(FRAME_MD5 == 0 && FRAME_SHA1 == 1 && FRAME_OVERHEAD_MAX == 258, "Header");
+
 /* ---- reading ---- */
 
 static int read_uint32(struct wire_reader *in, uint32_t *value)
@@ -106,13 +111,16 @@ static int read_uint32(struct wire_reader *in, uint32_t *value)
     return rc;
 }
 
-static int read_hash(struct wire_reader *in, enum frame_hash *hash)
+static int read_hash(struct wire_reader *in, struct frame *frame)
 {
     uint32_t value;
     int rc = read_uint32(in, &value);
-    if (rc == 0 && value <= FRAME_SHA1) /* another value is like an unknown member (proto2) */
-        *hash = (enum frame_hash)value;
-    return rc;
+    if (rc != 0)
+        return rc;
+    frame->has_unknown_hash = value > FRAME_SHA1;
+    if (value <= FRAME_SHA1)
+        frame->hash = (enum frame_hash)value;
+    return 0;
 }
 
 static int read_hmac(struct wire_reader *in, struct frame *frame)
@@ -138,7 +146,7 @@ static int read_header_member(struct wire_reader *in, struct frame *frame, bool 
         *has_length = true;
         return read_uint32(in, &frame->message_size);
     case TAG_HASH:
-        return read_hash(in, &frame->hash);
+        return read_hash(in, frame);
     case TAG_SIGNER:
         return wire_read_bytes(in, &frame->signer);
     case TAG_KEY_VERSION:
@@ -208,7 +216,7 @@ enum frame_status frame_scan(const void *bytes, size_t size, size_t message_max,
 bool frame_authentic(const struct frame *frame, const void *key, size_t key_size)
 {
     uint8_t digest[DIGEST_SIZE_MAX];
-    if (!frame->has_hmac || frame->hmac_size != digest_size(frame->hash))
+    if (!frame->has_hmac || frame->has_unknown_hash || frame->hmac_size != digest_size(frame->hash))
         return false;
     if (!compute_hmac(frame->hash, key, key_size, frame->message, frame->message_size, digest))
         return false;

@@ -55,8 +55,9 @@ struct frame {
     const uint8_t *message; /* borrowed from the scanned buffer */
     uint32_t message_size;
     bool has_hmac;
+    bool has_unknown_hash; /* the header names a hash that is none of these; never authentic */
     enum frame_hash hash;
-    struct msg_slice signer; /* len 0 when there is none; true or not: see frame_authentic() */
+    struct msg_slice signer; /* len 0 when there is none; true or not: see core/signers.h */
     uint32_t key_version;
     const uint8_t *hmac;
     uint32_t hmac_size;

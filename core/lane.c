@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "core/lane.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "core/check.h"
-
-enum { LANE_VERSION = 1 };
 
 /* No record is larger than this part of the ring, so that padding never starves a reservation. */
 static uint64_t record_bytes_max(uint64_t capacity)
@@ -17,6 +14,21 @@ static uint64_t record_bytes_max(uint64_t capacity)
 static struct record *record_at(uint8_t *ring, uint64_t capacity, uint64_t position)
 {
     return (struct record *)(void *)(ring + (position & (capacity - 1)));
+}
+
+static bool has_bit(const uint64_t mask[RECORD_MASK_WORDS], unsigned consumer)
+{
+    return (mask[consumer / 64] >> (consumer % 64)) & 1;
+}
+
+static void set_bit(uint64_t mask[RECORD_MASK_WORDS], unsigned consumer)
+{
+    mask[consumer / 64] |= UINT64_C(1) << (consumer % 64);
+}
+
+static void clear_bit(uint64_t mask[RECORD_MASK_WORDS], unsigned consumer)
+{
+    mask[consumer / 64] &= ~(UINT64_C(1) << (consumer % 64));
 }
 
 void lane_writer_init(struct lane_writer *writer, struct lane_header *header,
@@ -34,7 +46,7 @@ void lane_writer_init(struct lane_writer *writer, struct lane_header *header,
         .consumer_count = consumer_count,
     };
     for (unsigned i = 0; i < consumer_count; i++) {
-        writer->holding[i / 64] |= UINT64_C(1) << (i % 64);
+        set_bit(writer->holding, i);
         writer->dismissed_at[i] = UINT64_MAX;
     }
     header->version = LANE_VERSION;
@@ -45,51 +57,176 @@ void lane_writer_init(struct lane_writer *writer, struct lane_header *header,
     header->magic = LANE_MAGIC;
 }
 
+void lane_set_places(struct lane_writer *writer, struct lane_place *places)
+{
+    writer->places = places;
+}
+
+/* ---- cursors ---- */
+
+static void end_holding(struct lane_writer *writer, unsigned consumer)
+{
+    uint64_t any = 0;
+    clear_bit(writer->holding, consumer);
+    clear_bit(writer->dropping, consumer);
+    for (unsigned w = 0; w < RECORD_MASK_WORDS; w++)
+        any |= writer->dropping[w];
+    writer->has_droppers = any != 0;
+}
+
+static void set_tail(struct lane_writer *writer, unsigned consumer, uint64_t tail)
+{
+    writer->tails[consumer] = tail;
+    if (tail >= writer->dismissed_at[consumer])
+        end_holding(writer, consumer);
+}
+
 /* Takes over the cursor of one consumer. One that goes back, or beyond what was published, is not
- * believed; a cursor from before lane_admit() is old, not wrong. */
+ * believed; a cursor from before lane_admit(), or of a dropper behind its floor, is old, not
+ * wrong. */
 static void update_tail(struct lane_writer *writer, unsigned consumer, uint64_t published)
 {
     /* A1 pairs with R1 in lane_release: the consumer is done reading what it released. */
     uint64_t tail =
         atomic_load_explicit(&writer->cursors[consumer].tail, memory_order_acquire);
+    bool may_be_old = has_bit(writer->dropping, consumer) && tail > writer->seen[consumer];
     if (tail <= published && tail >= writer->tails[consumer])
-        writer->tails[consumer] = tail;
-    else if (tail != writer->seen[consumer])
+        set_tail(writer, consumer, tail);
+    else if (tail != writer->seen[consumer] && !(may_be_old && tail <= published))
         writer->bad_cursor_count++;
     writer->seen[consumer] = tail;
-    if (writer->tails[consumer] >= writer->dismissed_at[consumer])
-        writer->holding[consumer / 64] &= ~(UINT64_C(1) << (consumer % 64));
 }
 
-/* Reads the cursors of all that hold the lane back again. */
-static void update_tails(struct lane_writer *writer)
+static void find_slowest(struct lane_writer *writer)
 {
-    uint64_t published = atomic_load_explicit(&writer->header->head, memory_order_relaxed);
-    uint64_t min_tail = published;
-    unsigned slowest = 0;
+    writer->min_tail = writer->head;
+    writer->slowest = 0;
     for (unsigned w = 0; w < RECORD_MASK_WORDS; w++) {
         for (uint64_t bits = writer->holding[w]; bits != 0; bits &= bits - 1) {
             unsigned consumer = w * 64 + (unsigned)__builtin_ctzll(bits);
-            update_tail(writer, consumer, published);
-            if (writer->tails[consumer] < min_tail) {
-                min_tail = writer->tails[consumer];
-                slowest = consumer;
+            if (writer->tails[consumer] < writer->min_tail) {
+                writer->min_tail = writer->tails[consumer];
+                writer->slowest = consumer;
             }
         }
     }
-    writer->min_tail = min_tail;
-    writer->slowest = slowest;
 }
 
-uint64_t lane_admit(struct lane_writer *writer, unsigned consumer)
+/* Reads the cursors of all that hold the lane back again. All is published. */
+static void update_tails(struct lane_writer *writer)
+{
+    for (unsigned w = 0; w < RECORD_MASK_WORDS; w++)
+        for (uint64_t bits = writer->holding[w]; bits != 0; bits &= bits - 1)
+            update_tail(writer, w * 64 + (unsigned)__builtin_ctzll(bits), writer->head);
+    find_slowest(writer);
+}
+
+/* ---- droppers ---- */
+
+/* Remembers the head as a boundary that a floor can be moved to. */
+static void add_place(struct lane_writer *writer)
+{
+    struct lane_place *place = &writer->places[writer->place_count++ % LANE_PLACES];
+    place->position = writer->head;
+    for (unsigned w = 0; w < RECORD_MASK_WORDS; w++) {
+        for (uint64_t bits = writer->dropping[w]; bits != 0; bits &= bits - 1) {
+            unsigned consumer = w * 64 + (unsigned)__builtin_ctzll(bits);
+            place->counts[consumer] = writer->counts[consumer];
+        }
+    }
+}
+
+static uint64_t last_place(const struct lane_writer *writer)
+{
+    return writer->places[(writer->place_count - 1) % LANE_PLACES].position;
+}
+
+static void count_for_droppers(struct lane_writer *writer, const struct record *record)
+{
+    for (unsigned w = 0; w < RECORD_MASK_WORDS; w++)
+        for (uint64_t bits = record->mask[w] & writer->dropping[w]; bits != 0; bits &= bits - 1)
+            writer->counts[w * 64 + (unsigned)__builtin_ctzll(bits)]++;
+}
+
+/* The oldest place at or behind `position`. There is one: the newest is less than a sixteenth of
+ * the ring behind the head, and what is overwritten for one record is in the other half. */
+static const struct lane_place *find_place(const struct lane_writer *writer, uint64_t position)
+{
+    uint64_t first = writer->place_count > LANE_PLACES ? writer->place_count - LANE_PLACES : 0;
+    for (uint64_t i = first; i < writer->place_count; i++)
+        if (writer->places[i % LANE_PLACES].position >= position)
+            return &writer->places[i % LANE_PLACES];
+    CHECK(false);
+    return NULL;
+}
+
+/* The slowest consumer that must not be overrun and is before `position`, or -1. */
+static int find_blocker(const struct lane_writer *writer, uint64_t position)
+{
+    int blocker = -1;
+    for (unsigned w = 0; w < RECORD_MASK_WORDS; w++) {
+        uint64_t bits = writer->holding[w] & ~writer->dropping[w];
+        for (; bits != 0; bits &= bits - 1) {
+            unsigned consumer = w * 64 + (unsigned)__builtin_ctzll(bits);
+            if (writer->tails[consumer] >= position)
+                continue;
+            position = writer->tails[consumer];
+            blocker = (int)consumer;
+        }
+    }
+    return blocker;
+}
+
+/* Overruns all droppers that are before `position`, unless somebody else is, too. Nothing of this
+ * comes from memory that others write: a cursor decides whether a floor moves, but not where to. */
+static bool overrun(struct lane_writer *writer, uint64_t position)
+{
+    int blocker = find_blocker(writer, position);
+    if (blocker >= 0) {
+        writer->slowest = (unsigned)blocker;
+        return false;
+    }
+    const struct lane_place *place = find_place(writer, position);
+    for (unsigned w = 0; w < RECORD_MASK_WORDS; w++) {
+        for (uint64_t bits = writer->dropping[w]; bits != 0; bits &= bits - 1) {
+            unsigned consumer = w * 64 + (unsigned)__builtin_ctzll(bits);
+            if (writer->tails[consumer] >= position)
+                continue;
+            lane_bounds_set_floor(writer->bounds[consumer], place->position,
+                                  place->counts[consumer]);
+            set_tail(writer, consumer, place->position);
+        }
+    }
+    /* F1 pairs with F2 in is_still_there: floors are visible before anything is overwritten. */
+    lane_fence(memory_order_release);
+    find_slowest(writer);
+    return true;
+}
+
+/* ---- admission ---- */
+
+uint64_t lane_admit(struct lane_writer *writer, unsigned consumer, enum lane_policy policy,
+                    struct lane_bounds *bounds)
 {
     CHECK(consumer < writer->consumer_count);
     lane_publish(writer);
+    writer->bounds[consumer] = bounds;
     writer->tails[consumer] = writer->head;
     writer->seen[consumer] =
         atomic_load_explicit(&writer->cursors[consumer].tail, memory_order_relaxed);
     writer->dismissed_at[consumer] = UINT64_MAX;
-    writer->holding[consumer / 64] |= UINT64_C(1) << (consumer % 64);
+    set_bit(writer->holding, consumer);
+    clear_bit(writer->dropping, consumer);
+    if (bounds != NULL)
+        lane_bounds_open(bounds, writer->head);
+    if (policy == LANE_DROP) {
+        CHECK(writer->places != NULL && bounds != NULL);
+        writer->counts[consumer] = 0;
+        set_bit(writer->dropping, consumer);
+        writer->has_droppers = true;
+        if (writer->place_count == 0 || last_place(writer) < writer->head)
+            add_place(writer);
+    }
     return writer->head;
 }
 
@@ -98,13 +235,18 @@ void lane_dismiss(struct lane_writer *writer, unsigned consumer)
     CHECK(consumer < writer->consumer_count);
     lane_publish(writer);
     writer->dismissed_at[consumer] = writer->head;
+    if (writer->bounds[consumer] != NULL)
+        lane_bounds_close(writer->bounds[consumer], writer->head);
 }
 
 void lane_dismiss_all(struct lane_writer *writer)
 {
     for (unsigned w = 0; w < RECORD_MASK_WORDS; w++)
-        writer->holding[w] = 0;
+        writer->holding[w] = writer->dropping[w] = 0;
+    writer->has_droppers = false;
 }
+
+/* ---- records ---- */
 
 static bool has_room(struct lane_writer *writer, uint64_t size)
 {
@@ -113,7 +255,9 @@ static bool has_room(struct lane_writer *writer, uint64_t size)
     /* What is committed but not published can be released by nobody. */
     lane_publish(writer);
     update_tails(writer);
-    return writer->head + size - writer->min_tail <= writer->capacity;
+    if (writer->head + size - writer->min_tail <= writer->capacity)
+        return true;
+    return writer->has_droppers && overrun(writer, writer->head + size - writer->capacity);
 }
 
 struct record *lane_reserve(struct lane_writer *writer, uint32_t message_size)
@@ -149,6 +293,11 @@ void lane_commit(struct lane_writer *writer, struct record *record)
     CHECK(size <= record->size_bytes);
     record->size_bytes = size;
     writer->head += size;
+    if (!writer->has_droppers)
+        return;
+    count_for_droppers(writer, record);
+    if (writer->head - last_place(writer) >= writer->capacity / (LANE_PLACES / 2))
+        add_place(writer);
 }
 
 void lane_publish(struct lane_writer *writer)
@@ -162,91 +311,4 @@ bool lane_drained(struct lane_writer *writer)
     lane_publish(writer);
     update_tails(writer);
     return writer->min_tail == writer->head;
-}
-
-int lane_reader_init(struct lane_reader *reader, const struct lane_header *header,
-                     struct lane_cursor *cursor, unsigned consumer)
-{
-    uint64_t capacity = header->capacity_bytes;
-    if (header->magic != LANE_MAGIC || header->version != LANE_VERSION ||
-        capacity < LANE_BYTES_MIN || capacity > LANE_BYTES_MAX || (capacity & (capacity - 1)) ||
-        consumer >= header->consumer_count)
-        return -EPROTO;
-    uint64_t tail = atomic_load_explicit(&cursor->tail, memory_order_relaxed);
-    uint64_t head = atomic_load_explicit(&header->head, memory_order_acquire);
-    if (tail > head || head - tail > capacity)
-        return -EPROTO;
-    *reader = (struct lane_reader){
-        .header = header,
-        .ring = (const uint8_t *)header + LANE_HEADER_BYTES,
-        .capacity = capacity,
-        .cursor = cursor,
-        .consumer = consumer,
-        .position = tail,
-        .head = head,
-    };
-    return 0;
-}
-
-/* True when there is something at `position`. */
-static bool look(struct lane_reader *reader)
-{
-    if (reader->position == reader->head)
-        /* A2 pairs with R2 in lane_publish. */
-        reader->head = atomic_load_explicit(&reader->header->head, memory_order_acquire);
-    return reader->position != reader->head;
-}
-
-static const struct record *reader_record(const struct lane_reader *reader, uint64_t position)
-{
-    return (const struct record *)(const void *)(reader->ring +
-                                                 (position & (reader->capacity - 1)));
-}
-
-static bool is_sane(const struct lane_reader *reader, const struct record *record,
-                    uint64_t position)
-{
-    uint64_t size = record->size_bytes;
-    if (size < RECORD_ALIGN || size % RECORD_ALIGN != 0 || size > reader->head - position)
-        return false;
-    if (size > reader->capacity - (position & (reader->capacity - 1)))
-        return false;
-    if (record->type == RECORD_PAD)
-        return true;
-    return record->type == RECORD_MESSAGE && size >= sizeof(*record) &&
-           record->message_size <= size - sizeof(*record);
-}
-
-const struct record *lane_next(struct lane_reader *reader, uint64_t *skipped, int *error)
-{
-    while (look(reader)) {
-        const struct record *record = reader_record(reader, reader->position);
-        if (!is_sane(reader, record, reader->position)) {
-            *error = -EPROTO;
-            return NULL;
-        }
-        reader->position += record->size_bytes;
-        if (record->type == RECORD_PAD)
-            continue;
-        if (record_wanted_by(record, reader->consumer))
-            return record;
-        (*skipped)++;
-    }
-    return NULL;
-}
-
-void lane_release(struct lane_reader *reader)
-{
-    /* R1 pairs with A1 in update_tails. */
-    atomic_store_explicit(&reader->cursor->tail, reader->position, memory_order_release);
-}
-
-uint64_t lane_count_ahead(const struct lane_reader *reader)
-{
-    struct lane_reader walker = *reader;
-    uint64_t count = 0, skipped = 0;
-    int error = 0;
-    while (lane_next(&walker, &skipped, &error) != NULL)
-        count++;
-    return count;
 }

@@ -1,38 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "core/message.h"
 
+#include "core/message_tags.h"
 #include "core/wire.h"
-
-/* Tags of Message; numbers above are unknown members. */
-enum {
-    TAG_UUID = WIRE_TAG(1, WIRE_BYTES),
-    TAG_TIMESTAMP = WIRE_TAG(2, WIRE_VARINT),
-    TAG_TYPE = WIRE_TAG(3, WIRE_BYTES),
-    TAG_LOGGER = WIRE_TAG(4, WIRE_BYTES),
-    TAG_SEVERITY = WIRE_TAG(5, WIRE_VARINT),
-    TAG_PAYLOAD = WIRE_TAG(6, WIRE_BYTES),
-    TAG_ENV_VERSION = WIRE_TAG(7, WIRE_BYTES),
-    TAG_PID = WIRE_TAG(8, WIRE_VARINT),
-    TAG_HOSTNAME = WIRE_TAG(9, WIRE_BYTES),
-    TAG_FIELDS = WIRE_TAG(10, WIRE_BYTES),
-    MESSAGE_NUMBER_MAX = 10
-};
-
-/* Tags of Field. */
-enum {
-    TAG_NAME = WIRE_TAG(1, WIRE_BYTES),
-    TAG_VALUE_TYPE = WIRE_TAG(2, WIRE_VARINT),
-    TAG_REPRESENTATION = WIRE_TAG(3, WIRE_BYTES),
-    TAG_STRING = WIRE_TAG(4, WIRE_BYTES),
-    TAG_BYTES = WIRE_TAG(5, WIRE_BYTES),
-    TAG_INTEGER = WIRE_TAG(6, WIRE_VARINT),
-    TAG_INTEGER_PACKED = WIRE_TAG(6, WIRE_BYTES),
-    TAG_DOUBLE = WIRE_TAG(7, WIRE_FIXED64),
-    TAG_DOUBLE_PACKED = WIRE_TAG(7, WIRE_BYTES),
-    TAG_BOOL = WIRE_TAG(8, WIRE_VARINT),
-    TAG_BOOL_PACKED = WIRE_TAG(8, WIRE_BYTES),
-    FIELD_NUMBER_MAX = 8
-};
 
 enum { VALUE_TYPES = MSG_BOOL + 1 };
 
@@ -46,11 +16,19 @@ const char *msg_error_text(int code)
         "uuid, timestamp or field name missing",
         "uuid is not 16 bytes",
         "message, field count or group depth over the limit",
+        "the field has values of another type",
+        "field or value index beyond the last",
     };
     int index = MSG_E_TRUNCATED - code;
     if (index < 0 || (size_t)index >= ARRAY_COUNT(texts))
         return "unknown error";
     return texts[index];
+}
+
+const char *msg_value_type_name(enum msg_value_type type)
+{
+    static const char *const names[VALUE_TYPES] = {"string", "bytes", "integer", "double", "bool"};
+    return names[type];
 }
 
 /* A tag that is none of the expected ones: a known number means that the wire type is wrong. */
@@ -477,6 +455,30 @@ void msg_uuid_text(const uint8_t uuid[MSG_UUID_SIZE], char *text)
         *text++ = digits[uuid[i] >> 4];
         *text++ = digits[uuid[i] & 15];
     }
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool msg_uuid_parse(const char *text, size_t len, uint8_t uuid[MSG_UUID_SIZE])
+{
+    if (len != MSG_UUID_TEXT_LEN)
+        return false;
+    for (unsigned i = 0; i < MSG_UUID_SIZE; i++) {
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
+            return false;
+        int high = hex_value(text[0]), low = hex_value(text[1]);
+        if (high < 0 || low < 0)
+            return false;
+        uuid[i] = (uint8_t)(high << 4 | low);
+        text += 2;
+    }
+    return true;
 }
 
 void msg_uuid_from_random(uint8_t uuid[MSG_UUID_SIZE], uint64_t random_a, uint64_t random_b)

@@ -2,10 +2,12 @@
  *
  * message.h - Heka messages as protobuf bytes: zero-copy view and builder.
  *
- * Place:   decoders and listeners build, the matcher and encoders view. Bytes:
- * docs/formats/message.md (Heka's message.proto, proto2); core/heka.proto with protobuf-c serves
- * tests and tools. Threads: a view or builder belongs to one thread. Memory:  a view borrows the
- * bytes until they change; a builder writes to the caller's buffer. Nothing here allocates.
+ * Place:   decoders and listeners build, the matcher and encoders view; core/msg_index.h finds
+ *          fields, core/msg_edit.h changes a message. Bytes: docs/formats/message.md (Heka's
+ *          message.proto, proto2); core/heka.proto with protobuf-c serves tests and tools.
+ * Threads: a view or builder belongs to one thread.
+ * Memory:  a view borrows the bytes until they change; a builder writes to the caller's buffer.
+ *          Nothing here allocates.
  * Failure: msg_view_init() refuses malformed bytes with a MSG_E_* code; a builder that runs out of
  *          room goes into a failed state that msg_builder_finish() reports.
  */
@@ -24,14 +26,16 @@ enum {
     MSG_FIELDS_MAX = 65536            /* fields of one message */
 };
 
-enum {                          /* why bytes are not a message */
+enum {                          /* why bytes are not a message, or are not changed */
        MSG_E_TRUNCATED = -1000, /* a varint, length or group runs past the end */
        MSG_E_VARINT = -1001,    /* more than 10 bytes, or a length of more than 5 */
        MSG_E_TAG = -1002, /* number 0 or out of range, bad wire type, group end without start */
        MSG_E_WIRE_TYPE = -1003, /* known member with the wrong wire type */
        MSG_E_MISSING = -1004,   /* no uuid, no timestamp, or a field without name */
        MSG_E_UUID = -1005,      /* uuid is not 16 bytes */
-       MSG_E_LIMIT = -1006      /* over 2 GiB, MSG_FIELDS_MAX fields, or groups 32 deep */
+       MSG_E_LIMIT = -1006,     /* over 2 GiB, MSG_FIELDS_MAX fields, or groups 32 deep */
+       MSG_E_TYPE = -1007,      /* msg_edit.h: a field has values of another type */
+       MSG_E_INDEX = -1008      /* msg_edit.h: a field or value index beyond the last */
 };
 const char *msg_error_text(int code); /* "truncated", ...; for the ledger, logs and tools */
 
@@ -42,6 +46,8 @@ enum msg_value_type { /* Field.ValueType */
                       MSG_DOUBLE = 3,
                       MSG_BOOL = 4
 };
+
+const char *msg_value_type_name(enum msg_value_type type); /* "string", "bytes", ... */
 
 struct msg_slice {
     const char *ptr; /* not NUL-terminated; NULL when the member is absent */
@@ -130,6 +136,8 @@ bool msg_values_next(struct msg_values *values, struct msg_value *value);
 
 /* Canonical lower-case text, no NUL: writes MSG_UUID_TEXT_LEN characters. */
 void msg_uuid_text(const uint8_t uuid[MSG_UUID_SIZE], char *text);
+/* False, and uuid is not to be used, for what is not 8-4-4-4-12 hexadecimal digits. */
+bool msg_uuid_parse(const char *text, size_t len, uint8_t uuid[MSG_UUID_SIZE]);
 /* Version 4 UUID from 16 random bytes. */
 void msg_uuid_from_random(uint8_t uuid[MSG_UUID_SIZE], uint64_t random_a, uint64_t random_b);
 
@@ -174,6 +182,19 @@ void msg_builder_field_double(struct msg_builder *builder, const char *name, dou
                               const char *representation);
 void msg_builder_field_bool(struct msg_builder *builder, const char *name, bool value,
                             const char *representation);
+
+/* Any of these, of a name that need not end with a NUL. */
+void msg_builder_field(struct msg_builder *builder, struct msg_slice name,
+                       const struct msg_value *value, struct msg_slice representation);
+
+/* A field up to its values: room for `values_size` bytes of members with them, which the caller
+ * encodes, or NULL and the builder has failed. */
+uint8_t *msg_builder_field_begin(struct msg_builder *builder, struct msg_slice name,
+                                 enum msg_value_type type, struct msg_slice representation,
+                                 size_t values_size);
+
+/* Room for `size` bytes of members that the caller encodes, or NULL and the builder has failed. */
+uint8_t *msg_builder_take(struct msg_builder *builder, size_t size);
 
 /* Appends members that are encoded already (whole tag-length-value sequences). */
 void msg_builder_raw(struct msg_builder *builder, const void *members, size_t size);

@@ -3,15 +3,14 @@
 
 #include <errno.h>
 
-#include "core/wire.h"
+#include "core/message_tags.h"
 
 void msg_builder_init(struct msg_builder *builder, void *buffer, size_t capacity)
 {
     *builder = (struct msg_builder){.bytes = buffer, .capacity = capacity};
 }
 
-/* Room for `size` more bytes, or NULL and the builder has failed. */
-static uint8_t *builder_take(struct msg_builder *builder, size_t size)
+uint8_t *msg_builder_take(struct msg_builder *builder, size_t size)
 {
     if (builder->failed || builder->capacity - builder->size < size) {
         builder->failed = true;
@@ -24,7 +23,7 @@ static uint8_t *builder_take(struct msg_builder *builder, size_t size)
 
 static void put_varint_member(struct msg_builder *builder, uint32_t number, uint64_t value)
 {
-    uint8_t *at = builder_take(builder, 1 + wire_varint_size(value));
+    uint8_t *at = msg_builder_take(builder, 1 + wire_varint_size(value));
     if (at == NULL)
         return;
     *at++ = (uint8_t)WIRE_TAG(number, WIRE_VARINT);
@@ -43,7 +42,7 @@ static void put_bytes_member(struct msg_builder *builder, uint32_t number, const
         builder->failed = true;
         return;
     }
-    uint8_t *at = builder_take(builder, bytes_member_size(size));
+    uint8_t *at = msg_builder_take(builder, bytes_member_size(size));
     if (at == NULL)
         return;
     *at++ = (uint8_t)WIRE_TAG(number, WIRE_BYTES);
@@ -136,101 +135,122 @@ void msg_builder_payload_end(struct msg_builder *builder, size_t used)
     builder->size += bytes_member_size(used);
 }
 
-/* What is in front of a field's value. */
-static uint8_t *put_field_start(struct msg_builder *builder, const char *name,
-                                enum msg_value_type type, const char *representation,
-                                size_t value_size)
+uint8_t *msg_builder_field_begin(struct msg_builder *builder, struct msg_slice name,
+                                 enum msg_value_type type, struct msg_slice representation,
+                                 size_t value_size)
 {
-    size_t name_len = strlen(name);
-    size_t representation_len = representation != NULL ? strlen(representation) : 0;
-    size_t size = bytes_member_size(name_len) + 2 + bytes_member_size(representation_len);
+    size_t size = bytes_member_size(name.len) + 2 + bytes_member_size(representation.len);
     if (value_size > INT32_MAX || size > INT32_MAX - value_size) {
         builder->failed = true;
         return NULL;
     }
     size += value_size;
-    uint8_t *at = builder_take(builder, bytes_member_size(size));
+    uint8_t *at = msg_builder_take(builder, bytes_member_size(size));
     if (at == NULL)
         return NULL;
-    *at++ = (uint8_t)WIRE_TAG(10, WIRE_BYTES);
+    *at++ = TAG_FIELDS;
     at = wire_put_varint(at, size);
-    *at++ = (uint8_t)WIRE_TAG(1, WIRE_BYTES);
-    at = wire_put_bytes(at, name, name_len);
-    *at++ = (uint8_t)WIRE_TAG(2, WIRE_VARINT);
+    *at++ = TAG_NAME;
+    at = wire_put_bytes(at, name.ptr, name.len);
+    *at++ = TAG_VALUE_TYPE;
     *at++ = (uint8_t)type;
-    *at++ = (uint8_t)WIRE_TAG(3, WIRE_BYTES);
-    return wire_put_bytes(at, representation, representation_len);
+    *at++ = TAG_REPRESENTATION;
+    return wire_put_bytes(at, representation.ptr, representation.len);
 }
 
-static void put_bytes_field(struct msg_builder *builder, const char *name, struct msg_slice value,
-                            enum msg_value_type type, const char *representation)
+/* Heka writes its numeric arrays packed, also when they hold one value. */
+static size_t size_of_value(const struct msg_value *value)
 {
-    uint8_t *at =
-        put_field_start(builder, name, type, representation, bytes_member_size(value.len));
+    switch (value->type) {
+    case MSG_INTEGER:
+        return wire_varint_size((uint64_t)value->integer);
+    case MSG_DOUBLE:
+        return sizeof(value->number);
+    case MSG_BOOL:
+        return 1;
+    default:
+        return value->slice.len;
+    }
+}
+
+void msg_builder_field(struct msg_builder *builder, struct msg_slice name,
+                       const struct msg_value *value, struct msg_slice representation)
+{
+    size_t size = size_of_value(value);
+    uint8_t *at = msg_builder_field_begin(builder, name, value->type, representation,
+                                          bytes_member_size(size));
     if (at == NULL)
         return;
-    *at++ = (uint8_t)WIRE_TAG(type == MSG_STRING ? 4 : 5, WIRE_BYTES);
-    wire_put_bytes(at, value.ptr, value.len);
+    *at++ = (uint8_t)WIRE_TAG(FIELD_NUMBER(value->type), WIRE_BYTES);
+    if (value->type == MSG_DOUBLE) {
+        wire_put_bytes(at, &value->number, sizeof(value->number));
+    } else if (value->type == MSG_INTEGER || value->type == MSG_BOOL) {
+        at = wire_put_varint(at, size);
+        wire_put_varint(at, value->type == MSG_BOOL ? value->boolean : (uint64_t)value->integer);
+    } else {
+        wire_put_bytes(at, value->slice.ptr, value->slice.len);
+    }
+}
+
+/* A text that is too long for a slice fails. */
+static void put_field(struct msg_builder *builder, const char *name, const struct msg_value *value,
+                      const char *representation)
+{
+    size_t name_len = strlen(name);
+    size_t representation_len = representation != NULL ? strlen(representation) : 0;
+    if (name_len > INT32_MAX || representation_len > INT32_MAX)
+        builder->failed = true;
+    else
+        msg_builder_field(builder, (struct msg_slice){name, (uint32_t)name_len}, value,
+                          (struct msg_slice){representation, (uint32_t)representation_len});
+}
+
+static void put_bytes_field(struct msg_builder *builder, const char *name, enum msg_value_type type,
+                            const void *bytes, size_t size, const char *representation)
+{
+    struct msg_value value = {.type = type, .slice = {bytes, (uint32_t)size}};
+    if (size > INT32_MAX)
+        builder->failed = true;
+    else
+        put_field(builder, name, &value, representation);
 }
 
 void msg_builder_field_string(struct msg_builder *builder, const char *name, const char *value,
                               size_t value_len, const char *representation)
 {
-    if (value_len > INT32_MAX)
-        builder->failed = true;
-    else
-        put_bytes_field(builder, name, (struct msg_slice){value, (uint32_t)value_len}, MSG_STRING,
-                        representation);
+    put_bytes_field(builder, name, MSG_STRING, value, value_len, representation);
 }
 
 void msg_builder_field_bytes(struct msg_builder *builder, const char *name, const void *value,
                              size_t value_size, const char *representation)
 {
-    if (value_size > INT32_MAX)
-        builder->failed = true;
-    else
-        put_bytes_field(builder, name, (struct msg_slice){value, (uint32_t)value_size}, MSG_BYTES,
-                        representation);
+    put_bytes_field(builder, name, MSG_BYTES, value, value_size, representation);
 }
 
-/* Heka writes its numeric arrays packed, also when they hold one value. */
 void msg_builder_field_integer(struct msg_builder *builder, const char *name, int64_t value,
                                const char *representation)
 {
-    size_t value_size = wire_varint_size((uint64_t)value);
-    uint8_t *at =
-        put_field_start(builder, name, MSG_INTEGER, representation, bytes_member_size(value_size));
-    if (at == NULL)
-        return;
-    *at++ = (uint8_t)WIRE_TAG(6, WIRE_BYTES);
-    at = wire_put_varint(at, value_size);
-    wire_put_varint(at, (uint64_t)value);
+    struct msg_value integer = {.type = MSG_INTEGER, .integer = value};
+    put_field(builder, name, &integer, representation);
 }
 
 void msg_builder_field_double(struct msg_builder *builder, const char *name, double value,
                               const char *representation)
 {
-    uint8_t *at = put_field_start(builder, name, MSG_DOUBLE, representation, bytes_member_size(8));
-    if (at == NULL)
-        return;
-    *at++ = (uint8_t)WIRE_TAG(7, WIRE_BYTES);
-    wire_put_bytes(at, &value, sizeof(value));
+    struct msg_value number = {.type = MSG_DOUBLE, .number = value};
+    put_field(builder, name, &number, representation);
 }
 
 void msg_builder_field_bool(struct msg_builder *builder, const char *name, bool value,
                             const char *representation)
 {
-    uint8_t *at = put_field_start(builder, name, MSG_BOOL, representation, bytes_member_size(1));
-    if (at == NULL)
-        return;
-    *at++ = (uint8_t)WIRE_TAG(8, WIRE_BYTES);
-    *at++ = 1;
-    *at++ = value;
+    struct msg_value boolean = {.type = MSG_BOOL, .boolean = value};
+    put_field(builder, name, &boolean, representation);
 }
 
 void msg_builder_raw(struct msg_builder *builder, const void *members, size_t size)
 {
-    uint8_t *at = builder_take(builder, size);
+    uint8_t *at = msg_builder_take(builder, size);
     if (at != NULL && size > 0)
         memcpy(at, members, size);
 }

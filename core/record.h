@@ -35,7 +35,19 @@ struct record {
     uint8_t message[];
 };
 _Static_assert(sizeof(struct record) == 64, "docs/formats/lane.md");
-_Static_assert(offsetof(struct record, mask) == 32, "docs/formats/lane.md");
+#define RECORD_AT(member, offset)                                                                  \
+    _Static_assert(offsetof(struct record, member) == (offset), "docs/formats/lane.md")
+RECORD_AT(size_bytes, 0);
+RECORD_AT(type, 4);
+RECORD_AT(hops, 6);
+RECORD_AT(generation, 8);
+RECORD_AT(message_size, 12);
+RECORD_AT(ingest_ns, 16);
+RECORD_AT(origin, 24);
+RECORD_AT(signer, 28);
+RECORD_AT(mask, 32);
+RECORD_AT(message, 64);
+#undef RECORD_AT
 
 static inline uint32_t record_size_for(uint32_t message_size)
 {

@@ -2,7 +2,8 @@
  *
  * wire.h - protobuf wire format: the few pieces that message.c and frame.c read and write with.
  *
- * Place:   private to core/message.c, core/msg_builder.c and core/frame.c.
+ * Place:   private to core/message.c, core/msg_builder.c, core/msg_edit.c, core/msg_index.c and
+ *          core/frame.c.
  * Threads: no state outside the caller's.
  * Failure: readers return MSG_E_* and leave the position undefined; writers have been given room.
  * Bounds:  varints of 10 bytes, tags and lengths of 5, groups WIRE_GROUP_DEPTH_MAX deep.

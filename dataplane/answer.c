@@ -55,6 +55,11 @@ void answer_send(struct packet_stage *stage, struct rte_mbuf *take_mbuf,
     }
     take_mbuf->ol_flags = 0;
     take_mbuf->tx_offload = 0;
+    answer_queue(stage, take_mbuf);
+}
+
+void answer_queue(struct packet_stage *stage, struct rte_mbuf *take_mbuf)
+{
     if (stage->answer_count == PACKET_ANSWERS_MAX)
         answer_flush(stage);
     stage->answers[stage->answer_count++] = take_mbuf;

@@ -24,6 +24,9 @@ struct rte_mbuf *answer_begin(struct packet_stage *stage, struct frame *frame, u
 void answer_send(struct packet_stage *stage, struct rte_mbuf *take_mbuf,
                  const struct rte_ether_addr *mac);
 
+/* Queues a frame that is complete. */
+void answer_queue(struct packet_stage *stage, struct rte_mbuf *take_mbuf);
+
 /* Hands what is queued to the port, in one burst. */
 void answer_flush(struct packet_stage *stage);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "dataplane/appliance.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -10,6 +12,7 @@
 #include <rte_lcore.h>
 
 #include "core/clock.h"
+#include "dataplane/telemetry.h"
 
 enum { FRAGMENTS_MAX = 1024, FRAGMENT_TIMEOUT_S = 30 };
 
@@ -25,6 +28,19 @@ static int check_lanes(const struct appliance_config *config, struct err *err)
     return 0;
 }
 
+/* What "auto" comes to: EAL takes its hugepages later. */
+static enum segment_pages lane_pages(const struct core_map *map)
+{
+    struct core_map_machine machine;
+    if (map->lane_pages != LANE_PAGES_AUTO)
+        return map->lane_pages == LANE_PAGES_HUGE ? SEGMENT_PAGES_HUGE : SEGMENT_PAGES_NORMAL;
+    core_map_machine_read(&machine);
+    unsigned lanes_mbytes = (map->worker_count + 1) * 2 * map->lane_mbytes; /* rounded up */
+    unsigned needed_mbytes = lanes_mbytes + (map->pages == PAGES_HUGE ? map->memory_mbytes : 0);
+    return machine.huge_pages_free_mbytes >= needed_mbytes ? SEGMENT_PAGES_AUTO
+                                                           : SEGMENT_PAGES_NORMAL;
+}
+
 static int make_segment(const struct appliance_config *config, struct appliance *appliance,
                         struct err *err)
 {
@@ -33,6 +49,7 @@ static int make_segment(const struct appliance_config *config, struct appliance 
         .lane_count = config->map->worker_count + 1,
         .consumer_count = RECORD_CONSUMERS_MAX, /* slots: a reload brings new consumers */
         .lane_bytes = (uint64_t)config->map->lane_mbytes << 20,
+        .lane_pages = lane_pages(config->map),
         .generation = (uint32_t)config->plan->generation,
         .group = config->group,
     };
@@ -47,6 +64,16 @@ static int open_ports(struct appliance *appliance, struct err *err)
             return -1;
     }
     return 0;
+}
+
+/* A trace gets the same answers each time. */
+static int make_secret(const struct appliance_config *config, struct worker_tcp_config *tcp,
+                       struct err *err)
+{
+    if (config->is_traced ||
+        getrandom(tcp->secret, sizeof(tcp->secret), 0) == (ssize_t)sizeof(tcp->secret))
+        return 0;
+    return err_add(err, "no random numbers: %s", strerror(errno));
 }
 
 static int open_workers(const struct appliance_config *config, struct appliance *appliance,
@@ -69,9 +96,15 @@ static int open_workers(const struct appliance_config *config, struct appliance 
             .segment = &appliance->segment,
             .idle_sleep = config->map->idle_sleep,
             .seed = config->seed + i + 1,
+            .tcp = {.connections_max = config->map->tcp_connections,
+                    .message_max = (uint64_t)config->plan->max_message_size,
+                    .is_traced = config->is_traced},
         };
+        if (make_secret(config, &worker.tcp, err) != 0)
+            return -1;
         if (worker_init(&appliance->workers[i], &worker, err) != 0)
             return -1;
+        telemetry_add_senders(appliance->workers[i].statsd.senders);
     }
     return 0;
 }
@@ -97,28 +130,28 @@ static int add_queue(const struct appliance_config *config, struct appliance *ap
     struct packet_config packet = {
         .port_id = port->port_id,
         .queue_id = queue->queue,
+        .index = (uint8_t)worker->queue_count,
         .mac = port->mac,
         .vlan = wanted->vlan,
-        .accept_any_mac = config->accept_any_mac,
+        .accept_any_mac = config->is_traced,
         .trust_rx_checksum = port->rx_checksum,
         .checksum_unfinished = wanted->profile->checksum_unfinished,
         .addresses = wanted->addresses,
         .address_count = wanted->address_count,
         .pool = port->pool,
-        .listeners = config->plan->table,
+        .listeners = config->plan->addresses[PLAN_UDP].table,
         .fragments_max = FRAGMENTS_MAX,
         /* all queues of a port share its pool */
         .fragment_mbufs_max = config->map->mbufs_per_port / 4 / wanted->queue_count,
         .fragment_timeout_ns = FRAGMENT_TIMEOUT_S * CLOCK_NS_PER_S,
         .counters = &worker->counters,
     };
-    struct worker_queue *slot = &worker->queues[worker->queue_count];
-    *slot = (struct worker_queue){.port_id = port->port_id,
-                                  .queue_id = queue->queue,
-                                  .burst = (uint16_t)wanted->profile->burst};
-    if (packet_stage_new(&packet, &slot->stage, err) != 0)
+    struct worker_queue slot = {.port_id = port->port_id,
+                                .queue_id = queue->queue,
+                                .burst = (uint16_t)wanted->profile->burst};
+    if (packet_stage_new(&packet, &slot.stage, err) != 0)
         return -1;
-    worker->queue_count++;
+    worker_add_queue(worker, &slot);
     return 0;
 }
 
@@ -174,6 +207,7 @@ void appliance_close(struct appliance *appliance)
 {
     housekeeping_fini(&appliance->housekeeping);
     generation_discard(appliance->generation);
+    telemetry_forget_senders();
     for (unsigned i = 0; i < appliance->worker_count; i++)
         worker_fini(&appliance->workers[i]);
     free(appliance->workers);

@@ -19,7 +19,7 @@ struct appliance_config {
     const char *run_dir;
     gid_t group;         /* of lanes and cursors; (gid_t)-1: leave */
     bool telemetry;
-    bool accept_any_mac; /* replay */
+    bool is_traced;      /* replay: any MAC address is ours, time is the trace's */
     uint64_t now_ns;     /* wall clock */
     uint64_t seed;       /* of UUIDs */
 };

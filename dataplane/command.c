@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 
 int command_open(struct command_server *server, const char *run_dir, gid_t group, struct err *err)
 {
@@ -104,6 +105,8 @@ static void reload(struct command_server *server, uint64_t now_ns)
     struct plan *plan = NULL;
     err.count = 0;
     int rc = plan_load(server->plan_path, &plan, &err);
+    if (rc == 0 && plan->database.file == NULL)
+        log_info("the rules were compiled here: the plan names no database");
     if (rc == 0)
         rc = offer(server, plan, now_ns, &err);
     plan_free(plan); /* the generation has a reference of its own */

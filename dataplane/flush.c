@@ -2,19 +2,14 @@
 #include "dataplane/flush.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/check.h"
-#include "core/clock.h"
-
-/* Headers of a statmetric message take up to this much beside payload and fields. */
-enum { STATMETRIC_OVERHEAD_BYTES = 768 };
-
-static uint64_t interval_ns(const struct flush_job *job)
-{
-    return (uint64_t)job->config->config.ticker_interval * CLOCK_NS_PER_S;
-}
+#include "core/log.h"
+#include "stats/shard_totals.h"
+#include "stats/statsd_talkers.h"
 
 /* ---- jobs come and go ---- */
 
@@ -63,7 +58,7 @@ bool flusher_is_crowded(const struct flusher *flusher)
 
 /* ---- one flush ---- */
 
-static void request(struct flush_job *job, uint64_t flush_ns)
+static void request(struct flush_job *job)
 {
     for (unsigned w = 0; w < job->worker_count; w++) {
         shard_request(job->shards[w].shard);
@@ -71,8 +66,12 @@ static void request(struct flush_job *job, uint64_t flush_ns)
             worker_shard_hand_over(&job->shards[w]);
     }
     job->state = FLUSH_REQUESTED;
-    job->flush_ns = flush_ns;
     job->merged = 0;
+    job->refused_now = (struct talkers){0};
+    job->is_timely = job->is_due;
+    if (job->is_due)
+        memcpy(job->late_from, job->accepted_due, sizeof(job->late_from));
+    job->is_due = false;
 }
 
 /* Samples refused since the last flush become visible in the overflow series. */
@@ -85,19 +84,39 @@ static void add_refused(struct flush_job *job)
     job->refused = refused;
 }
 
-/* What the accumulator itself refused; monotonic for each job. */
-static void collect_accum(struct flush_job *job, uint64_t *values)
+/* Says which prefixes' samples a worker refused, when it has refused more than before. */
+static void name_offenders(const struct flush_job *job, unsigned worker, uint64_t refused)
 {
-    const struct accum_counts *counts = accum_counts(job->accum);
-    values[COUNTER_SAMPLES_NO_SERIES_ROOM] += counts->refused_samples - job->no_series_room;
-    values[COUNTER_STATMETRIC_LONG_LINES] += counts->long_lines - job->long_lines;
-    job->no_series_room = counts->refused_samples;
-    job->long_lines = counts->long_lines;
+    struct shard_offender found[3];
+    unsigned count = shard_offenders(job->shards[worker].shard, found, ARRAY_COUNT(found));
+    char text[3 * (SHARD_OFFENDER_TEXT + 32)] = "";
+    size_t at = 0;
+    for (unsigned i = 0; i < count; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s\"%s\" %llu", i > 0 ? ", " : "",
+                               found[i].prefix, (unsigned long long)found[i].refused);
+    log_info("accumulator '%s', worker %u: refused %llu samples since the last flush; prefixes "
+             "with the most refused new names so far: %s",
+             job->config->name, worker, (unsigned long long)refused, count > 0 ? text : "none");
+}
+
+/* The interval has ended: what workers accept from here on and still hand over with it is late. A
+ * flush that is under way does not end that. */
+static void note_due(struct flush_job *job, uint64_t now_ns)
+{
+    if (job->is_due || now_ns < job->times.next_ns)
+        return;
+    job->is_due = true;
+    for (unsigned w = 0; w < job->worker_count; w++) {
+        struct shard_totals totals = {0};
+        shard_totals_add(&totals, job->shards[w].shard);
+        job->accepted_due[w] = shard_totals_accepted(&totals);
+    }
 }
 
 /* Merges workers in turn, each as soon as its side is ready. True when all are merged. */
-static bool merge(struct flush_job *job, uint64_t *values)
+static bool merge(struct flusher *flusher, struct flush_job *job)
 {
+    uint64_t *values = flusher->counters->values;
     while (job->merged < job->worker_count) {
         struct worker_shard *shard = &job->shards[job->merged];
         if (job->is_leaving)
@@ -107,11 +126,19 @@ static bool merge(struct flush_job *job, uint64_t *values)
         uint64_t handed = atomic_load_explicit(&shard->handed, memory_order_relaxed);
         values[COUNTER_SAMPLES_TAKEN] += handed - job->taken[job->merged];
         job->taken[job->merged] = handed;
+        if (job->is_timely && handed > job->late_from[job->merged])
+            values[COUNTER_SAMPLES_LATE] += handed - job->late_from[job->merged];
+        uint64_t refused = atomic_load_explicit(&shard->refused, memory_order_relaxed);
+        if (flusher->names_offenders && refused != job->refused_by[job->merged])
+            name_offenders(job, job->merged, refused - job->refused_by[job->merged]);
+        job->refused_by[job->merged] = refused;
+        statsd_talkers_refused(&job->refused_now, shard->shard, job->config->name);
         values[COUNTER_SAMPLES_FLUSHED] += accum_merge(job->accum, shard->shard);
         job->merged++;
     }
+    job->refused_most = job->refused_now;
     add_refused(job);
-    collect_accum(job, values);
+    statmetric_collect(&job->seen, job->accum, flusher->counters);
     return true;
 }
 
@@ -124,52 +151,41 @@ static int emit_chunk(void *arg, const struct accum_chunk *chunk)
 {
     const struct emit_context *context = arg;
     const struct plan_accumulator *config = context->job->config;
-    const char *hostname = context->sink->plan->hostname;
+    uint64_t flush_ns = context->job->times.flush_ns;
+    struct statmetric_origin origin = {
+        .message_type = config->config.message_type,
+        .logger = config->name,
+        .hostname = context->sink->plan->hostname,
+        .pid = (int32_t)getpid(),
+    };
     struct msg_builder builder;
-    message_sink_begin(context->sink, &builder, context->job->flush_ns);
-    msg_builder_type(&builder, config->config.message_type, strlen(config->config.message_type));
-    msg_builder_logger(&builder, config->name, strlen(config->name));
-    msg_builder_severity(&builder, MSG_SEVERITY_DEFAULT);
-    msg_builder_payload(&builder, chunk->payload, chunk->payload_size);
-    msg_builder_pid(&builder, (int32_t)getpid());
-    msg_builder_hostname(&builder, hostname, strlen(hostname));
-    msg_builder_raw(&builder, chunk->fields, chunk->fields_size);
-    return message_sink_put(context->sink, &builder, 0, context->job->flush_ns);
-}
-
-/* Rates are over the configured interval, as in Heka, or over as many of them as have passed when a
- * flush had to wait. */
-static double elapsed_s(const struct flush_job *job)
-{
-    uint64_t interval = interval_ns(job);
-    uint64_t intervals = 1;
-    if (job->last_ns != 0 && job->flush_ns > job->last_ns + interval)
-        intervals = (job->flush_ns - job->last_ns + interval / 2) / interval;
-    return (double)intervals * (double)interval / (double)CLOCK_NS_PER_S;
+    message_sink_begin(context->sink, &builder, flush_ns);
+    statmetric_build(&builder, &origin, chunk);
+    return message_sink_put(context->sink, &builder, 0, flush_ns);
 }
 
 static size_t chunk_max(const struct message_sink *sink)
 {
-    return sink->plan->max_message_size - STATMETRIC_OVERHEAD_BYTES;
+    return statmetric_chunk_max(sink->plan->max_message_size);
 }
 
 /* True when the flush is written. */
 static bool emit(struct flusher *flusher, struct flush_job *job)
 {
     struct emit_context context = {flusher->sink, job};
-    if (accum_flush(job->accum, job->flush_ns, elapsed_s(job), chunk_max(flusher->sink),
-                    emit_chunk, &context) != 0)
+    if (accum_flush(job->accum, job->times.flush_ns, flush_times_elapsed_s(&job->times),
+                    chunk_max(flusher->sink), emit_chunk, &context) != 0)
         return false;
     flusher->counters->values[COUNTER_FLUSHES]++;
-    collect_accum(job, flusher->counters->values);
-    job->last_ns = job->flush_ns;
+    statmetric_collect(&job->seen, job->accum, flusher->counters);
+    flush_times_end(&job->times);
     return true;
 }
 
 /* Goes on with the flush that is under way, as far as it can. */
 static void go_on(struct flusher *flusher, struct flush_job *job)
 {
-    if (job->state == FLUSH_REQUESTED && merge(job, flusher->counters->values))
+    if (job->state == FLUSH_REQUESTED && merge(flusher, job))
         job->state = FLUSH_EMITTING;
     if (job->state == FLUSH_EMITTING && emit(flusher, job))
         job->state = FLUSH_IDLE;
@@ -177,22 +193,59 @@ static void go_on(struct flusher *flusher, struct flush_job *job)
 
 static void step_job(struct flusher *flusher, struct flush_job *job, uint64_t now_ns)
 {
-    if (job->state == FLUSH_IDLE && now_ns >= job->next_ns) {
-        uint64_t interval = interval_ns(job);
-        request(job, job->next_ns);
-        job->next_ns = (now_ns / interval + 1) * interval;
+    note_due(job, now_ns);
+    if (job->state == FLUSH_IDLE && flush_times_begin(&job->times, now_ns)) {
+        flush_times_count(&job->times, now_ns, flusher->counters);
+        request(job);
     }
     go_on(flusher, job);
 }
 
-/* A leaving job finishes what is under way, flushes once more and is gone. True when it is. */
+/* The job that took a leaving one's place: of the same name. NULL when the accumulator is gone. */
+static struct flush_job *successor(const struct flusher *flusher, const struct flush_job *job)
+{
+    for (unsigned i = 0; i < flusher->job_count; i++)
+        if (!flusher->jobs[i]->is_leaving &&
+            strcmp(flusher->jobs[i]->config->name, job->config->name) == 0)
+            return flusher->jobs[i];
+    return NULL;
+}
+
+static bool has_predecessor(const struct flusher *flusher, const struct flush_job *job)
+{
+    for (unsigned i = 0; i < flusher->job_count; i++)
+        if (flusher->jobs[i]->is_leaving && successor(flusher, flusher->jobs[i]) == job)
+            return true;
+    return false;
+}
+
+/* What a job held goes on into its successor's next flush, so that Graphite gets one value for each
+ * series and interval. False while one of them has a flush to finish. */
+static bool hand_on(struct flusher *flusher, struct flush_job *job)
+{
+    struct flush_job *to = successor(flusher, job);
+    if (to == NULL || to->state != FLUSH_IDLE || accum_absorb(to->accum, job->accum) != 0)
+        return false;
+    flush_times_follow(&to->times, &job->times);
+    return true;
+}
+
+/* A leaving job finishes what is under way, hands on what it has or, without a successor, flushes
+ * once more, and is gone. True when it is. */
 static bool step_leaving(struct flusher *flusher, struct flush_job *job, uint64_t now_ns)
 {
-    bool is_last = job->state == FLUSH_IDLE;
-    if (is_last)
-        request(job, now_ns);
+    if (!job->is_last && job->state == FLUSH_IDLE) {
+        job->times.flush_ns = now_ns;
+        job->is_last = true;
+        request(job);
+    }
+    if (job->is_last && job->state == FLUSH_REQUESTED && merge(flusher, job))
+        job->state = FLUSH_EMITTING;
+    if (job->is_last && job->state == FLUSH_EMITTING && !accum_is_flushing(job->accum) &&
+        successor(flusher, job) != NULL)
+        return hand_on(flusher, job);
     go_on(flusher, job);
-    return is_last ? job->state == FLUSH_IDLE : false;
+    return job->is_last && job->state == FLUSH_IDLE;
 }
 
 bool flush_step(struct flusher *flusher, uint64_t now_ns)
@@ -204,7 +257,7 @@ bool flush_step(struct flusher *flusher, uint64_t now_ns)
             remove_job(flusher, i);
             continue;
         }
-        if (!job->is_leaving)
+        if (!job->is_leaving && (job->state != FLUSH_IDLE || !has_predecessor(flusher, job)))
             step_job(flusher, job, now_ns);
         busy |= job->state != FLUSH_IDLE || job->is_leaving;
         i++;
@@ -215,7 +268,7 @@ bool flush_step(struct flusher *flusher, uint64_t now_ns)
 void flush_all(struct flusher *flusher, uint64_t now_ns)
 {
     for (unsigned i = 0; i < flusher->job_count; i++)
-        flusher->jobs[i]->next_ns = now_ns;
+        flusher->jobs[i]->times.next_ns = now_ns;
 }
 
 /* ---- end ---- */
@@ -235,9 +288,18 @@ void flush_abandon(struct flusher *flusher)
         struct emit_context context = {flusher->sink, job};
         if (job->state != FLUSH_EMITTING)
             continue;
-        accum_flush(job->accum, job->flush_ns, elapsed_s(job), chunk_max(flusher->sink),
-                    drop_chunk, &context);
+        accum_flush(job->accum, job->times.flush_ns, flush_times_elapsed_s(&job->times),
+                    chunk_max(flusher->sink), drop_chunk, &context);
         job->state = FLUSH_IDLE;
+    }
+}
+
+void flusher_talkers(const struct flusher *flusher, struct talkers *talkers)
+{
+    for (unsigned i = 0; i < flusher->job_count; i++) {
+        const struct talkers *refused = &flusher->jobs[i]->refused_most;
+        for (unsigned j = 0; j < refused->prefix_count; j++)
+            talkers_add_prefix(talkers, &refused->prefixes[j]);
     }
 }
 

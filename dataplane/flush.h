@@ -23,6 +23,7 @@ struct flusher {
     unsigned job_count;
     struct message_sink *sink;
     struct counters *counters; /* housekeeping's */
+    bool names_offenders;      /* log whose samples were refused */
 };
 
 /* Takes over the jobs of a generation that every worker has adopted; jobs that it does not have
@@ -42,6 +43,9 @@ void flush_all(struct flusher *flusher, uint64_t now_ns);
 /* Gives up flushes that cannot be delivered: what is left is counted against the slowest
  * consumer. */
 void flush_abandon(struct flusher *flusher);
+
+/* Adds the prefixes of which the most samples were refused, as of the last flushes. */
+void flusher_talkers(const struct flusher *flusher, struct talkers *talkers);
 
 /* Memory of accumulators and shards, bytes; series known. */
 size_t flusher_bytes(const struct flusher *flusher);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/check.h"
-#include "core/clock.h"
+#include "stats/shard_totals.h"
 
 /* ---- jobs ---- */
 
@@ -19,8 +19,10 @@ static int make_shards(struct flush_job *job, struct err *err)
     job->shards = calloc(job->worker_count, sizeof(*job->shards));
     if (job->shards == NULL)
         return err_add(err, "out of memory");
+    struct shard_guard guard = accum_guard(config);
     for (unsigned i = 0; i < job->worker_count; i++)
-        if (shard_new(&limits, &job->shards[i].shard) != 0)
+        if (shard_new(&limits, &job->shards[i].shard) != 0 ||
+            shard_set_guard(job->shards[i].shard, &guard) != 0)
             return err_add(err, "accumulator '%s': no memory for %u names", job->config->name,
                            limits.names_max);
     return 0;
@@ -37,12 +39,11 @@ static struct flush_job *make_job(struct plan *plan, unsigned index, unsigned wo
     job->plan = plan_get(plan);
     job->config = &plan->accumulators[index];
     job->worker_count = worker_count;
-    uint64_t interval = (uint64_t)job->config->config.ticker_interval * CLOCK_NS_PER_S;
     if (accum_new(&job->config->config, &job->accum, err) != 0 || make_shards(job, err) != 0) {
         flush_job_free(job);
         return NULL;
     }
-    job->next_ns = (now_ns / interval + 1) * interval;
+    flush_times_init(&job->times, job->config->config.ticker_interval, now_ns);
     return job;
 }
 
@@ -81,6 +82,11 @@ int generation_new(struct plan *plan, unsigned worker_count, const struct genera
     for (unsigned i = 0; i <= worker_count; i++)
         if (ruleset_scratch_new(plan->rules, &generation->scratches[i]) != 0)
             goto fail;
+    if (previous != NULL)
+        plan_keep_splitters(plan, previous->plan);
+    for (unsigned i = 0; i < worker_count; i++)
+        if (text_decoders_new(plan, &generation->decoders[i], err) != 0)
+            goto fail;
     for (unsigned i = 0; i < plan->accumulator_count; i++) {
         generation->jobs[i] = find_kept(plan, i, previous);
         generation->is_kept[i] = generation->jobs[i] != NULL;
@@ -112,6 +118,8 @@ void generation_free(struct generation *generation)
         return;
     for (unsigned i = 0; i <= CORE_MAP_WORKERS_MAX; i++)
         ruleset_scratch_free(generation->scratches[i]);
+    for (unsigned i = 0; i < generation->worker_count; i++)
+        text_decoders_free(generation->plan, generation->decoders[i]);
     plan_free(generation->plan);
     free(generation);
 }
@@ -120,14 +128,10 @@ void worker_shard_hand_over(struct worker_shard *shard)
 {
     if (LIKELY(!shard_requested(shard->shard)))
         return;
-    const struct shard_counts *counts = shard_counts(shard->shard);
-    uint64_t accepted = 0, refused = 0;
-    for (unsigned type = 0; type < STATSD_TYPE_COUNT; type++)
-        accepted += atomic_load_explicit(&counts->accepted[type], memory_order_relaxed);
-    refused += atomic_load_explicit(&counts->overflow_names, memory_order_relaxed);
-    refused += atomic_load_explicit(&counts->overflow_timers, memory_order_relaxed);
+    struct shard_totals totals = {0};
+    shard_totals_add(&totals, shard->shard);
     /* Before shard_poll() makes the side visible, whose release orders them. */
-    atomic_store_explicit(&shard->handed, accepted, memory_order_relaxed);
-    atomic_store_explicit(&shard->refused, refused, memory_order_relaxed);
+    atomic_store_explicit(&shard->handed, shard_totals_accepted(&totals), memory_order_relaxed);
+    atomic_store_explicit(&shard->refused, shard_totals_refused(&totals), memory_order_relaxed);
     shard_poll(shard->shard);
 }

@@ -17,9 +17,12 @@
 #include <stdatomic.h>
 
 #include "core/core_map.h"
+#include "core/talkers.h"
 #include "dataplane/plan.h"
+#include "dataplane/text_listener.h"
 #include "stats/accum.h"
 #include "stats/shard.h"
+#include "stats/statmetric.h"
 
 struct worker_shard { /* a worker's part of one accumulator */
     struct shard *shard;
@@ -36,14 +39,19 @@ struct flush_job { /* one accumulator, housekeeping's side (flush.h) */
     struct worker_shard *shards; /* by worker */
     unsigned worker_count;
     enum flush_state state;
-    bool is_leaving;     /* no worker has it any more: one last flush, then it is freed */
-    uint64_t next_ns;    /* wall clock of the next flush, a multiple of the interval */
-    uint64_t flush_ns;   /* of the flush that is going on */
-    uint64_t last_ns;    /* of the one before; 0: none */
+    bool is_leaving;     /* no worker has it any more: its values go on, then it is freed */
+    bool is_last;        /* leaving: the workers' last sides have been asked for */
+    struct flush_times times; /* by the wall clock */
     unsigned merged;     /* workers merged in this flush */
     uint64_t taken[CORE_MAP_WORKERS_MAX]; /* samples taken so far, by worker */
     uint64_t refused;    /* samples that found no room in shards, as known so far */
-    uint64_t no_series_room, long_lines; /* as accum_counts() said so far */
+    uint64_t refused_by[CORE_MAP_WORKERS_MAX]; /* the same by worker */
+    struct statmetric_seen seen;
+    bool is_due;         /* the interval has ended: accepted_due is of then */
+    bool is_timely;      /* the flush under way has an interval whose end is in late_from */
+    uint64_t accepted_due[CORE_MAP_WORKERS_MAX], late_from[CORE_MAP_WORKERS_MAX];
+    struct talkers refused_now;  /* prefixes, of the workers merged in this flush */
+    struct talkers refused_most; /* of all of them, as of the last flush */
 };
 
 struct generation {
@@ -51,6 +59,7 @@ struct generation {
     struct ruleset_scratch *scratches[CORE_MAP_WORKERS_MAX + 1]; /* the last: housekeeping */
     struct flush_job *jobs[PLAN_ACCUMULATORS_MAX];               /* by accumulator */
     bool is_kept[PLAN_ACCUMULATORS_MAX]; /* jobs[i] is the previous generation's too */
+    struct text_decoder *decoders[CORE_MAP_WORKERS_MAX]; /* of each worker, by listener */
     unsigned worker_count;
 };
 

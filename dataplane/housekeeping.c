@@ -5,6 +5,13 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "stats/statsd_talkers.h"
+
+enum { /* docs/formats/lane.md has the figures */
+    LIVELY_NS = 100 * 1000 * 1000, /* after the last message */
+    RING_LIVELY_NS = 200 * 1000,
+    RING_IDLE_NS = 2 * 1000 * 1000
+};
 
 static void adopt(struct housekeeping *housekeeping, struct generation *generation)
 {
@@ -107,6 +114,16 @@ static void state_sizes(struct housekeeping *housekeeping)
                           memory_order_relaxed);
 }
 
+/* Who sends and who was refused, for everybody who reads the segment. */
+static void show_talkers(struct housekeeping *housekeeping)
+{
+    struct talkers talkers = {0};
+    for (unsigned i = 0; i < housekeeping->worker_count; i++)
+        statsd_talkers_senders(&talkers, housekeeping->workers[i].statsd.senders, "");
+    flusher_talkers(&housekeeping->flusher, &talkers);
+    talkers_publish(housekeeping->segment->talkers, &talkers);
+}
+
 bool housekeeping_step(struct housekeeping *housekeeping, uint64_t now_ns, uint64_t now_mono_ns)
 {
     uint64_t flushes = housekeeping->counters.values[COUNTER_FLUSHES];
@@ -116,8 +133,16 @@ bool housekeeping_step(struct housekeeping *housekeeping, uint64_t now_ns, uint6
         flushes != housekeeping->counters.values[COUNTER_FLUSHES]) {
         port_stats(housekeeping->ports, housekeeping->port_count, &housekeeping->counters);
         state_sizes(housekeeping);
+        show_talkers(housekeeping);
         housekeeping->next_stats_ns = now_mono_ns + CLOCK_NS_PER_S;
     }
     publish(housekeeping, now_mono_ns);
     return busy;
+}
+
+uint64_t housekeeping_ring(struct housekeeping *housekeeping, uint64_t now_mono_ns)
+{
+    if (segment_ring(housekeeping->segment))
+        housekeeping->moved_ns = now_mono_ns;
+    return now_mono_ns - housekeeping->moved_ns < LIVELY_NS ? RING_LIVELY_NS : RING_IDLE_NS;
 }

@@ -28,6 +28,7 @@ struct housekeeping {
     const struct port *ports;
     unsigned port_count;
     uint64_t next_stats_ns;
+    uint64_t moved_ns; /* when a lane was seen to have moved */
 };
 
 struct housekeeping_config {
@@ -52,5 +53,9 @@ int housekeeping_offer(struct housekeeping *housekeeping, struct generation *tak
 
 /* One turn. Returns true while a flush is going on, so that the caller sleeps less. */
 bool housekeeping_step(struct housekeeping *housekeeping, uint64_t now_ns, uint64_t now_mono_ns);
+
+/* Rings hekad's bell when a lane has been published to since the last call: workers never make a
+ * system call. Returns how long to wait before the next call: short while messages come. */
+uint64_t housekeeping_ring(struct housekeeping *housekeeping, uint64_t now_mono_ns);
 
 #endif

@@ -15,7 +15,7 @@ static void packet_take(struct packet_stage *stage, const struct ip_packet *pack
     enum counter_id end;
     switch (packet->protocol) {
     case IPPROTO_UDP: end = udp_take(stage, packet); break;
-    case IPPROTO_TCP: end = COUNTER_TCP_NO_LISTENER; break;
+    case IPPROTO_TCP: end = tcp_packet_take(stage, packet); break;
     case IPPROTO_ICMP:
         end = packet->is_ipv6 ? COUNTER_IP_UNKNOWN_PROTOCOL : icmp4_take(stage, packet);
         break;

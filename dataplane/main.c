@@ -19,6 +19,7 @@
 #include "dataplane/privileges.h"
 #include "dataplane/replay.h"
 #include "dataplane/telemetry.h"
+#include "stats/name_hash.h"
 
 enum {
     STEP_BUSY_NS = 1000 * 1000,       /* housekeeping's pause while it flushes */
@@ -151,13 +152,25 @@ static void pause_ns(long ns)
     nanosleep(&pause, NULL);
 }
 
+/* Pauses between two steps; hekad hears of messages meanwhile. */
+static void pause_ringing(struct housekeeping *housekeeping, uint64_t pause)
+{
+    uint64_t now_ns = clock_mono_ns(), until_ns = now_ns + pause;
+    for (; now_ns < until_ns && !stop_asked; now_ns = clock_mono_ns()) {
+        uint64_t slice_ns = housekeeping_ring(housekeeping, now_ns);
+        pause_ns((long)(slice_ns < until_ns - now_ns ? slice_ns : until_ns - now_ns));
+    }
+}
+
 struct patience {
+    struct housekeeping *housekeeping;
     uint64_t until_mono_ns;
 };
 
 static bool wait_for_consumers(void *arg)
 {
     const struct patience *patience = arg;
+    housekeeping_ring(patience->housekeeping, clock_mono_ns());
     pause_ns(STEP_BUSY_NS);
     return clock_mono_ns() < patience->until_mono_ns;
 }
@@ -177,13 +190,14 @@ static void run(struct appliance *appliance, struct command_server *server,
     while (!stop_asked) {
         bool busy = housekeeping_step(housekeeping, clock_wall_ns(), clock_mono_ns());
         command_step(server, clock_wall_ns(), clock_mono_ns());
-        pause_ns(busy ? STEP_BUSY_NS : STEP_IDLE_NS);
+        pause_ringing(housekeeping, busy ? STEP_BUSY_NS : STEP_IDLE_NS);
     }
 }
 
 static void stop(struct appliance *appliance)
 {
-    struct patience patience = {clock_mono_ns() + DRAIN_MAX_S * CLOCK_NS_PER_S};
+    struct patience patience = {&appliance->housekeeping,
+                                clock_mono_ns() + DRAIN_MAX_S * CLOCK_NS_PER_S};
     set_state(appliance, SEGMENT_STOPPING);
     appliance_join(appliance);
     appliance_last_flush(appliance, clock_wall_ns(), wait_for_consumers, &patience);
@@ -250,10 +264,13 @@ static int serve(const struct arguments *arguments, const struct core_map *map,
     if (mkdir(arguments->run_dir, 0755) != 0 && errno != EEXIST)
         return err_add(err, "%s: %s", arguments->run_dir, strerror(errno));
     core_map_print(map, stdout);
+    if (plan->database.file == NULL)
+        puts("the rules were compiled here: the plan names no database");
     fflush(stdout);
     if (appliance_open(&config, &appliance, err) != 0)
         return -1;
     catch_signals(); /* after EAL, before anybody can know that we run */
+    appliance.housekeeping.flusher.names_offenders = true;
     struct command_server server = {.housekeeping = &appliance.housekeeping,
                                     .listen_fd = -1,
                                     .client_fd = -1};
@@ -268,8 +285,9 @@ static int serve(const struct arguments *arguments, const struct core_map *map,
         return -1;
     }
     set_state(&appliance, SEGMENT_RUNNING);
-    printf("data plane running: pid %d, %u workers, %u lanes\n", (int)getpid(),
-           appliance.worker_count, appliance.worker_count + 1);
+    bool is_huge = appliance.segment.header->lane_pages == SEGMENT_PAGES_HUGE;
+    printf("data plane running: pid %d, %u workers, %u lanes in %s pages\n", (int)getpid(),
+           appliance.worker_count, appliance.worker_count + 1, is_huge ? "huge" : "normal");
     fflush(stdout);
     run(&appliance, &server, arguments->break_counter);
     stop(&appliance);
@@ -305,6 +323,7 @@ int main(int argc, char **argv)
         arguments.replay.break_counter = arguments.break_counter;
         rc = replay_run(&arguments.replay, &err);
     } else if (rc == 0) {
+        name_key_seed();
         rc = load_and_serve(&arguments, &err);
     }
     err_print(&err, stderr);

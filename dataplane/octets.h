@@ -58,4 +58,10 @@ static inline void octets_store_be16(uint8_t *at, uint16_t value)
     octets_store16(at, __builtin_bswap16(value));
 }
 
+static inline void octets_store_be32(uint8_t *at, uint32_t value)
+{
+    value = __builtin_bswap32(value);
+    memcpy(at, &value, sizeof(value));
+}
+
 #endif

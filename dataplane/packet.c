@@ -211,7 +211,7 @@ static enum counter_id ethernet_take(struct packet_stage *stage, struct frame *f
 /* Any frame. */
 static void frame_take(struct packet_stage *stage, struct rte_mbuf *mbuf)
 {
-    unsigned datagrams_before = stage->datagram_count;
+    unsigned delivered_before = stage->datagram_count + stage->segment_count;
     struct frame frame = {.mbuf = mbuf,
                           .data = rte_pktmbuf_mtod(mbuf, const uint8_t *),
                           .size = mbuf->data_len};
@@ -225,7 +225,7 @@ static void frame_take(struct packet_stage *stage, struct rte_mbuf *mbuf)
     }
     enum counter_id end = ethernet_take(stage, &frame);
     packet_count(stage, end);
-    if (stage->datagram_count > datagrams_before)
+    if (stage->datagram_count + stage->segment_count > delivered_before)
         stage->scratch_used = stage->scratch_next;
     if (frame.mbuf != NULL)
         stage->dones[stage->done_count++] = frame.mbuf;
@@ -297,6 +297,7 @@ unsigned packet_burst(struct packet_stage *stage, struct rte_mbuf **mbufs, unsig
     stage->now_ns = now_ns;
     stage->datagrams = datagrams;
     stage->datagram_count = 0;
+    stage->segment_count = 0;
     for (unsigned i = 0; i < count && i < PREFETCH_AHEAD; i++)
         prefetch_frame(mbufs[i]);
     for (unsigned i = 0; i < count; i++) {

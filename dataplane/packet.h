@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * packet.h - frames to datagrams: Ethernet, VLAN, ARP, IPv4, IPv6, fragments, ICMP, neighbour
- *            discovery, UDP.
+ *            discovery, UDP, and TCP up to its segments.
  *
  * Place:   worker.c calls it once per received burst; ARP, ICMP and ND are answered here. packet.c
  *          has the short path and Ethernet; ip.c, udp.c, fragment.c, arp.c, icmp.c, nd.c and
@@ -21,12 +21,14 @@
 #include "core/core_map.h"
 #include "core/counters.h"
 #include "dataplane/listener.h"
+#include "dataplane/tcp/tcp.h"
 
 enum { PACKET_BURST_MAX = 64 };
 
 struct packet_config {
     uint16_t port_id;  /* DPDK port, for answers */
     uint16_t queue_id; /* transmit queue for answers */
+    uint8_t index;     /* of this queue among the worker's: packet_path.queue */
     struct rte_ether_addr mac;
     uint16_t vlan;             /* 0: untagged only */
     bool accept_any_mac;       /* replay: the trace's MAC addresses are not ours */
@@ -52,6 +54,15 @@ struct datagram {
 };
 
 struct packet_stage;
+/* A struct tcp_packet's path: what answering takes. */
+struct packet_path {
+    uint8_t mac[6]; /* of the neighbour that sent it */
+    uint16_t tag_be;
+    uint8_t is_tagged;
+    uint8_t queue; /* the worker's index of it, as in packet_config */
+    uint8_t zero[6];
+};
+_Static_assert(sizeof(struct packet_path) == TCP_PATH_SIZE, "tcp.h keeps it");
 
 /* Copies the configuration and the addresses; pool and counters stay the caller's and are needed
  * until packet_stage_free(). 0, or -1 with all errors. */
@@ -73,6 +84,16 @@ void packet_set_listeners(struct packet_stage *stage, const struct listener_tabl
 unsigned packet_burst(struct packet_stage *stage, struct rte_mbuf **mbufs, unsigned count,
                       uint64_t now_ns, struct datagram *datagrams);
 void packet_release(struct packet_stage *stage);
+
+/* TCP segments to our addresses are kept (checksum right, not fragmented), or, with false, counted
+ * as TCP_NO_LISTENER. False at first. [the worker] */
+void packet_set_tcp(struct packet_stage *stage, bool is_taken);
+/* The segments of the last burst, with the life of its datagrams; counted as SEGMENTS_TCP. */
+unsigned packet_segments(const struct packet_stage *stage, const struct tcp_packet **segments);
+/* Sends a segment of ours the way that its path says, with the answers of the burst or
+ * packet_send_answers(). */
+void packet_send_segment(struct packet_stage *stage, const struct tcp_answer *answer);
+void packet_send_answers(struct packet_stage *stage);
 
 /* Ends reassemblies that are too old; call every 100 ms or so. With now_ns = UINT64_MAX: all. */
 void packet_expire(struct packet_stage *stage, uint64_t now_ns);

@@ -2,7 +2,7 @@
  *
  * packet_stage.h - what the files of the packet stage share: its state, a frame, an IP packet.
  *
- * Place:   private to packet.c, ip.c, arp.c, icmp.c, nd.c, udp.[ch] and answer.c.
+ * Place:   private to packet.c, ip.c, arp.c, icmp.c, nd.c, udp.[ch], tcp_packet.c and answer.c.
  * Threads: all of it belongs to one worker.
  * Memory:  views of a frame or packet last for the call; those of delivered datagrams until
  *          packet_release().
@@ -55,6 +55,9 @@ struct packet_stage {
     size_t scratch_used; /* by delivered datagrams */
     size_t scratch_next; /* scratch_used if this frame is delivered */
 
+    bool takes_tcp;
+    unsigned segment_count;
+    struct tcp_packet segments[PACKET_BURST_MAX];
     unsigned answer_count;
     struct rte_mbuf *answers[PACKET_ANSWERS_MAX]; /* to be sent */
     struct fragment_table *fragments;
@@ -91,6 +94,7 @@ enum counter_id icmp4_take(struct packet_stage *stage, const struct ip_packet *p
 enum counter_id icmp6_take(struct packet_stage *stage, const struct ip_packet *packet);
 enum counter_id nd_take(struct packet_stage *stage, const struct ip_packet *packet);
 enum counter_id udp_take(struct packet_stage *stage, const struct ip_packet *packet);
+enum counter_id tcp_packet_take(struct packet_stage *stage, const struct ip_packet *packet);
 
 /* Index of our address, or -1. `ip` has 4 or 16 bytes. */
 int packet_address_index(const struct packet_stage *stage, bool is_ipv6, const uint8_t *ip);

@@ -69,11 +69,12 @@ static void add_address(struct buffer *text, const char *address, unsigned *coun
     (*count)++;
 }
 
-static void add_listener_addresses(const struct plan *plan, struct buffer *text, unsigned *count)
+static void add_listener_addresses(const struct plan_addresses *addresses, struct buffer *text,
+                                   unsigned *count)
 {
-    for (unsigned i = 0; i < plan->address_count; i++) {
+    for (unsigned i = 0; i < addresses->count; i++) {
         static const uint8_t any[16];
-        const struct listener_address *address = &plan->addresses[i];
+        const struct listener_address *address = &addresses->items[i];
         char ip[INET6_ADDRSTRLEN], with_len[INET6_ADDRSTRLEN + 4];
         if (memcmp(address->ip, any, address->is_ipv6 ? 16 : 4) == 0)
             continue;
@@ -99,7 +100,8 @@ static int make_core_map(struct replay *replay, struct err *err)
                   config->pcap);
     for (unsigned i = 0; i < config->address_count; i++)
         add_address(&text, config->addresses[i], &count);
-    add_listener_addresses(replay->plan, &text, &count);
+    for (unsigned net = 0; net < PLAN_NETS; net++)
+        add_listener_addresses(&replay->plan->addresses[net], &text, &count);
     buffer_append_text(&text, "]}]}");
     int rc = count == 0 ? err_add(err, "no listener of the plan has an address of its own: say by "
                                   "--address IP/LENGTH which addresses are ours")
@@ -205,7 +207,7 @@ static int open_all(struct replay *replay, struct err *err)
         .plan = replay->plan,
         .run_dir = replay->run_dir,
         .group = (gid_t)-1,
-        .accept_any_mac = true,
+        .is_traced = true,
         .now_ns = replay->now_ns,
         .seed = 1, /* the same UUIDs each time */
     };
@@ -224,8 +226,10 @@ static void run_trace(struct replay *replay)
 {
     uint64_t now_ns = replay->now_ns;
     struct worker *worker = &replay->appliance.workers[0];
-    while (worker_turn(worker, now_ns) > 0) /* a file port is empty only at its end */
+    /* A file port is empty only at its end. */
+    while (worker_turn(worker, now_ns) > 0 || worker->tcp.is_waiting)
         drain(replay);
+    drain(replay);
     worker_finish(worker);
     appliance_last_flush(&replay->appliance, now_ns, drain, replay);
     drain(replay);

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "dataplane/telemetry.h"
 
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <rte_errno.h>
+#include <rte_mempool.h>
 #include <rte_telemetry.h>
 
 #include "core/check.h"
 #include "core/clock.h"
+#include "core/core_map.h"
 #include "core/ledger.h"
 
 static const struct segment *segment; /* set once, before EAL's thread can ask */
@@ -66,6 +71,75 @@ static int show_workers(const char *command, const char *parameters, struct rte_
     return 0;
 }
 
+static void add_pool(struct rte_mempool *pool, void *data)
+{
+    rte_tel_data_add_dict_u64(data, pool->name, rte_mempool_in_use_count(pool));
+}
+
+/* Those in the caches of cores are free. While traffic flows a few may be missed. */
+static int show_mbufs(const char *command, const char *parameters, struct rte_tel_data *data)
+{
+    (void)command, (void)parameters;
+    rte_tel_data_start_dict(data);
+    rte_mempool_walk(add_pool, data);
+    return 0;
+}
+
+/* ---- who sends ---- */
+
+static pthread_mutex_t senders_lock = PTHREAD_MUTEX_INITIALIZER; /* of these two */
+static const struct senders *senders[CORE_MAP_WORKERS_MAX];
+static unsigned sender_tables;
+
+void telemetry_add_senders(const struct senders *of)
+{
+    pthread_mutex_lock(&senders_lock);
+    CHECK(sender_tables < CORE_MAP_WORKERS_MAX);
+    senders[sender_tables++] = of;
+    pthread_mutex_unlock(&senders_lock);
+}
+
+void telemetry_forget_senders(void)
+{
+    pthread_mutex_lock(&senders_lock);
+    sender_tables = 0;
+    pthread_mutex_unlock(&senders_lock);
+}
+
+/* Telemetry takes no points in names, so an address is a value. */
+static void add_sender(struct rte_tel_data *data, unsigned worker, unsigned place,
+                       const struct sender_total *total)
+{
+    char address[INET6_ADDRSTRLEN], name[48];
+    struct rte_tel_data *row = rte_tel_data_alloc();
+    if (row == NULL)
+        return;
+    inet_ntop(total->is_ipv6 ? AF_INET6 : AF_INET, total->ip, address, sizeof(address));
+    snprintf(name, sizeof(name), "worker_%u/%u", worker, place);
+    rte_tel_data_start_dict(row);
+    rte_tel_data_add_dict_string(row, "address", address);
+    rte_tel_data_add_dict_u64(row, "samples", total->samples);
+    rte_tel_data_add_dict_u64(row, "over_quota", total->over_quota);
+    rte_tel_data_add_dict_container(data, name, row, 0);
+}
+
+/* Each worker's top talkers; a dictionary of telemetry has room for 256 entries. */
+static int show_senders(const char *command, const char *parameters, struct rte_tel_data *data)
+{
+    (void)command, (void)parameters;
+    rte_tel_data_start_dict(data);
+    pthread_mutex_lock(&senders_lock);
+    unsigned each = sender_tables > 8 ? 256 / sender_tables : SENDERS_TOP_MAX;
+    for (unsigned i = 0; i < sender_tables; i++) {
+        struct sender_total top[SENDERS_TOP_MAX];
+        unsigned count = senders_top(senders[i], top, each);
+        for (unsigned j = 0; j < count; j++)
+            add_sender(data, i, j, &top[j]);
+    }
+    pthread_mutex_unlock(&senders_lock);
+    return 0;
+}
+
 int telemetry_register(const struct segment *of, struct err *err)
 {
     static const struct {
@@ -77,6 +151,9 @@ int telemetry_register(const struct segment *of, struct err *err)
         {"/hekaline/ledger", show_ledger, "Balance of each stage. No parameters"},
         {"/hekaline/workers", show_workers,
          "Milliseconds since each worker's heartbeat. No parameters"},
+        {"/hekaline/mbufs", show_mbufs, "Mbufs of each pool that are in use. No parameters"},
+        {"/hekaline/senders", show_senders,
+         "Samples of the senders that each worker has most from. No parameters"},
     };
     segment = of;
     for (unsigned i = 0; i < ARRAY_COUNT(commands); i++) {

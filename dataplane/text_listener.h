@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * text_listener.h - datagrams to messages: one for each datagram or token.
+ * text_listener.h - bytes to messages: one for each piece of a splitter, decoded if wanted.
  *
- * Place:   called by worker.c for datagrams of PLAN_TEXT listeners.
- * Threads: the sink's.
- * Failure: counted in the stage `text` of core/counters.def.
- * Source:  Heka 0.11 UdpInput with NullSplitter or TokenSplitter: Type and Logger are the input's
- *          name, Payload is the record with its delimiter; what is behind the last delimiter of a
- *          datagram is not carried over to the next one.
+ * Place:   worker.c gives it the datagrams of PLAN_TEXT listeners, worker_tcp.c the pieces of their
+ *          streams.
+ * Threads: the sink's; the decoders of a worker are made and freed by housekeeping.
+ * Memory:  allocated by text_decoders_new(); nothing per datagram.
+ * Failure: counted in the stage `text` of core/counters.def. Nothing is logged here: what Heka logs
+ *          about a failure is a counter. A message that finds its lane full is dropped and counted:
+ *          streams ask message_sink_make_room() before.
+ * Source:  Heka 0.11 UdpInput and TcpInput: Type and Logger are the input's name, Payload is the
+ *          record of the splitter; what is behind the last record of a datagram is not carried over
+ *          to the next one. With a decoder that message is what it gets.
  */
 #ifndef DATAPLANE_TEXT_LISTENER_H
 #define DATAPLANE_TEXT_LISTENER_H
@@ -16,8 +20,31 @@
 #include "dataplane/plan.h"
 #include "matcher/message_sink.h"
 
-void text_listener_take(const struct plan_listener *listener, uint32_t origin,
-                        const struct datagram *datagram, uint64_t now_ns,
-                        struct message_sink *sink);
+struct text_decoder { /* of one text listener in one worker */
+    struct split_stream *splitting; /* of datagrams; NULL: TCP */
+    struct decoder_runner *runner;  /* NULL: none */
+    bool takes_bytes;  /* ProtobufDecoder: the piece is the message */
+    uint8_t *plain;    /* the message that is to be decoded: max_message_size bytes */
+    struct buffer reason; /* of a failure, when failures are sent; never grows */
+};
+
+/* One for each listener of the plan, in its order. 0, or -1 after adding to err. */
+int text_decoders_new(const struct plan *plan, struct text_decoder **out, struct err *err);
+void text_decoders_free(const struct plan *plan, struct text_decoder *decoders); /* NULL is fine */
+
+struct text_source { /* of the bytes in hand */
+    const struct plan_listener *listener;
+    struct text_decoder *decoder;
+    struct message_sink *sink;
+    const uint8_t *peer_ip; /* 4 or 16 bytes, network order */
+    uint64_t now_ns;
+    uint32_t origin;       /* the listener's index */
+    uint16_t peer_port_be; /* 0: it is not said; of streams */
+    bool is_ipv6;
+};
+
+void text_listener_datagram(const struct text_source *source, const void *bytes, size_t size);
+/* Also what is no record. */
+void text_listener_piece(const struct text_source *source, const struct split_piece *piece);
 
 #endif

@@ -39,68 +39,34 @@ int worker_init(struct worker *worker, const struct worker_config *config, struc
         .counters = &worker->counters,
         .seed = config->seed,
     };
-    if (message_sink_init(&worker->sink, &sink, err) != 0)
+    if (message_sink_init(&worker->sink, &sink, err) != 0 ||
+        statsd_intake_init(&worker->statsd, &worker->sink, err) != 0 ||
+        worker_tcp_init(worker, &config->tcp, err) != 0)
         return -1;
     worker_adopt(worker, config->generation);
     return 0;
 }
 
+void worker_add_queue(struct worker *worker, const struct worker_queue *queue)
+{
+    worker->queues[worker->queue_count++] = *queue;
+    packet_set_tcp(queue->stage, worker->tcp.is_on);
+}
+
 void worker_fini(struct worker *worker)
 {
+    worker_tcp_fini(worker);
     for (unsigned i = 0; i < worker->queue_count; i++)
         packet_stage_free(worker->queues[i].stage);
+    statsd_intake_fini(&worker->statsd);
     message_sink_fini(&worker->sink);
 }
 
 /* ---- statsd ---- */
 
-static void add_samples(struct worker *worker)
-{
-    if (worker->sample_count == 0)
-        return;
-    struct shard *shard = worker->shards[worker->sample_accumulator]->shard;
-    for (unsigned done = 0; done < worker->sample_count;) {
-        unsigned count = worker->sample_count - done;
-        if (count > STATSD_BURST)
-            count = STATSD_BURST;
-        shard_add(shard, worker->samples + done, count);
-        done += count;
-    }
-    worker->sample_count = 0;
-}
-
-/* Samples are collected over datagrams, so that the shard can prefetch for a whole burst even when
- * each datagram holds one. */
-static void take_statsd(struct worker *worker, const struct plan_listener *listener,
-                        const struct datagram *datagram)
-{
-    size_t size = datagram->size;
-    size_t offset = 0;
-    if (listener->max_msg_size > 0 && size > (size_t)listener->max_msg_size) {
-        size = (size_t)listener->max_msg_size;
-        worker->counters.values[COUNTER_STATSD_TRUNCATED]++;
-    }
-    if (listener->accumulator != worker->sample_accumulator) {
-        add_samples(worker);
-        worker->sample_accumulator = listener->accumulator;
-    }
-    while (offset < size) {
-        worker->sample_count +=
-            statsd_parse((const char *)datagram->payload, size, &offset,
-                         worker->samples + worker->sample_count, &worker->statsd);
-        if (worker->sample_count >= STATSD_BURST)
-            add_samples(worker);
-    }
-}
-
 static void add_totals(struct worker_totals *totals, const struct worker_shard *shard)
 {
-    const struct shard_counts *counts = shard_counts(shard->shard);
-    for (unsigned type = 0; type < STATSD_TYPE_COUNT; type++)
-        totals->accepted[type] +=
-            atomic_load_explicit(&counts->accepted[type], memory_order_relaxed);
-    totals->no_name_room += atomic_load_explicit(&counts->overflow_names, memory_order_relaxed);
-    totals->no_timer_room += atomic_load_explicit(&counts->overflow_timers, memory_order_relaxed);
+    shard_totals_add(&totals->shards, shard->shard);
     totals->handed += atomic_load_explicit(&shard->handed, memory_order_relaxed);
 }
 
@@ -111,22 +77,12 @@ static void collect_statsd(struct worker *worker)
     struct worker_totals totals = worker->left;
     for (unsigned i = 0; i < worker->generation->plan->accumulator_count; i++)
         add_totals(&totals, worker->shards[i]);
-    values[COUNTER_STATSD_LINES] = worker->statsd.lines;
-    for (unsigned i = 0; i < STATSD_REJECT_COUNT; i++)
-        values[COUNTER_STATSD_REJECT_NO_COLON + i] = worker->statsd.rejects[i];
-    values[COUNTER_SAMPLES_COUNTER] = totals.accepted[STATSD_COUNTER];
-    values[COUNTER_SAMPLES_GAUGE] = totals.accepted[STATSD_GAUGE];
-    values[COUNTER_SAMPLES_TIMER] = totals.accepted[STATSD_TIMER];
-    values[COUNTER_SAMPLES_NO_NAME_ROOM] = totals.no_name_room;
-    values[COUNTER_SAMPLES_NO_TIMER_ROOM] = totals.no_timer_room;
+    statsd_counts_publish(&worker->statsd.parser.counts, values);
+    shard_totals_publish(&totals.shards, values);
+    values[COUNTER_SAMPLES_OVER_QUOTA] = worker->statsd.over_quota;
     values[COUNTER_SAMPLES_HANDED] = totals.handed;
-    values[COUNTER_SAMPLES_OPEN] = totals.accepted[STATSD_COUNTER] +
-                                   totals.accepted[STATSD_GAUGE] +
-                                   totals.accepted[STATSD_TIMER] - totals.handed;
+    values[COUNTER_SAMPLES_OPEN] = shard_totals_accepted(&totals.shards) - totals.handed;
 }
-_Static_assert(COUNTER_STATSD_REJECT_BAD_VALUE - COUNTER_STATSD_REJECT_NO_COLON + 1 ==
-                   STATSD_REJECT_COUNT,
-               "the rejects of counters.def follow enum statsd_reject");
 
 void worker_hand_over(struct worker *worker)
 {
@@ -152,26 +108,24 @@ static void leave_accumulators(struct worker *worker, const struct generation *n
     for (unsigned i = 0; now != NULL && i < now->plan->accumulator_count; i++) {
         if (has_job(next, now->jobs[i]))
             continue;
-        struct worker_totals totals = {0};
-        add_totals(&totals, worker->shards[i]);
-        for (unsigned type = 0; type < STATSD_TYPE_COUNT; type++)
-            worker->left.accepted[type] += totals.accepted[type];
-        worker->left.no_name_room += totals.no_name_room;
-        worker->left.no_timer_room += totals.no_timer_room;
-        worker->left.handed += totals.accepted[STATSD_COUNTER] + totals.accepted[STATSD_GAUGE] +
-                               totals.accepted[STATSD_TIMER];
+        struct shard_totals totals = {0};
+        shard_totals_add(&totals, worker->shards[i]->shard);
+        worker->left.handed += shard_totals_accepted(&totals);
+        shard_totals_add(&worker->left.shards, worker->shards[i]->shard);
     }
 }
 
 void worker_adopt(struct worker *worker, struct generation *generation)
 {
+    worker_tcp_adopt(worker, generation);
     leave_accumulators(worker, generation);
     worker->generation = generation;
-    worker->sample_accumulator = 0;
+    worker->statsd.shard = NULL; /* nothing is in hand between two turns */
     for (unsigned i = 0; i < generation->plan->accumulator_count; i++)
         worker->shards[i] = &generation->jobs[i]->shards[worker->index];
     for (unsigned i = 0; i < worker->queue_count; i++)
-        packet_set_listeners(worker->queues[i].stage, generation->plan->table);
+        packet_set_listeners(worker->queues[i].stage,
+                             generation->plan->addresses[PLAN_UDP].table);
     message_sink_adopt(&worker->sink, &generation->plan->sink,
                        generation->scratches[worker->index]);
     /* P1 pairs with P2 in reload.c: the worker uses nothing of the former generation any more. */
@@ -188,23 +142,40 @@ static void adopt_if_offered(struct worker *worker)
 
 /* ---- the turn ---- */
 
+static void take_text(struct worker *worker, const struct datagram *datagram, uint16_t index,
+                      uint64_t now_ns)
+{
+    const struct text_source source = {
+        .listener = &worker->generation->plan->listeners[index],
+        .decoder = &worker->generation->decoders[worker->index][index],
+        .sink = &worker->sink,
+        .peer_ip = datagram->source_ip,
+        .now_ns = now_ns,
+        .origin = index,
+        .is_ipv6 = datagram->is_ipv6,
+    };
+    text_listener_datagram(&source, datagram->payload, datagram->size);
+}
+
 static void take_datagrams(struct worker *worker, const struct datagram *datagrams,
                            unsigned count, uint64_t now_ns)
 {
     const struct plan *plan = worker->generation->plan;
     uint64_t *values = worker->counters.values;
+    worker->statsd.now_ns = now_ns;
     for (unsigned i = 0; i < count; i++) {
-        uint16_t index = plan->listener_of_address[datagrams[i].listener];
+        uint16_t index = plan->addresses[PLAN_UDP].listeners[datagrams[i].listener];
         const struct plan_listener *listener = &plan->listeners[index];
         if (listener->kind == PLAN_STATSD) {
-            take_statsd(worker, listener, &datagrams[i]);
+            statsd_intake_take(&worker->statsd, listener, index, &datagrams[i],
+                               worker->shards[listener->accumulator]->shard);
             values[COUNTER_DATAGRAMS_STATSD]++;
         } else {
-            text_listener_take(listener, index, &datagrams[i], now_ns, &worker->sink);
+            take_text(worker, &datagrams[i], index, now_ns);
             values[COUNTER_DATAGRAMS_TEXT]++;
         }
     }
-    add_samples(worker); /* they point into the datagrams */
+    statsd_intake_flush(&worker->statsd); /* samples point into the datagrams */
 }
 
 static unsigned poll_queue(struct worker *worker, struct worker_queue *queue, uint64_t now_ns)
@@ -216,6 +187,7 @@ static unsigned poll_queue(struct worker *worker, struct worker_queue *queue, ui
         return 0;
     unsigned datagram_count = packet_burst(queue->stage, mbufs, count, now_ns, datagrams);
     take_datagrams(worker, datagrams, datagram_count, now_ns);
+    worker_tcp_take(worker, queue);
     packet_release(queue->stage);
     return count;
 }
@@ -230,9 +202,11 @@ unsigned worker_turn(struct worker *worker, uint64_t now_ns)
 {
     unsigned frames = 0;
     adopt_if_offered(worker);
+    worker_tcp_begin(worker, now_ns);
     for (unsigned i = 0; i < worker->queue_count; i++)
         frames += poll_queue(worker, &worker->queues[i], now_ns);
-    message_sink_flush(&worker->sink);
+    worker_tcp_turn(worker);
+    message_sink_push(&worker->sink); /* what finds no room waits: TCP's must not be dropped */
     worker_hand_over(worker);
     worker->counters.values[COUNTER_POLLS]++;
     worker->counters.values[COUNTER_POLLS_EMPTY] += frames == 0;
@@ -246,6 +220,9 @@ unsigned worker_turn(struct worker *worker, uint64_t now_ns)
 void worker_publish(struct worker *worker, uint64_t now_mono_ns)
 {
     collect_statsd(worker);
+    worker_tcp_publish(worker);
+    worker->counters.values[COUNTER_MESSAGES_STAGED] =
+        worker->sink.pending_count - worker->sink.done_count;
     counters_publish(worker->published, &worker->counters);
     atomic_store_explicit(worker->heartbeat_ns, now_mono_ns, memory_order_relaxed);
 }
@@ -253,6 +230,10 @@ void worker_publish(struct worker *worker, uint64_t now_mono_ns)
 void worker_finish(struct worker *worker)
 {
     expire(worker, UINT64_MAX);
+    worker_tcp_finish(worker);
+    message_sink_push(&worker->sink);
+    while (worker->sink.pending_count > 0)
+        message_sink_give_up(&worker->sink, COUNTER_MESSAGES_STOPPED);
     worker_publish(worker, clock_mono_ns());
 }
 

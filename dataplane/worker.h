@@ -14,8 +14,9 @@
 #include "dataplane/generation.h"
 #include "dataplane/packet.h"
 #include "matcher/message_sink.h"
-#include "stats/shard.h"
-#include "stats/statsd.h"
+#include "dataplane/statsd_listener.h"
+#include "dataplane/worker_tcp.h"
+#include "stats/shard_totals.h"
 
 struct worker_queue {
     uint16_t port_id, queue_id;
@@ -24,7 +25,8 @@ struct worker_queue {
 };
 
 struct worker_totals { /* samples, summed over accumulators */
-    uint64_t accepted[STATSD_TYPE_COUNT], no_name_room, no_timer_room, handed;
+    struct shard_totals shards;
+    uint64_t handed;
 };
 
 struct worker {
@@ -43,10 +45,8 @@ struct worker {
     _Atomic uint64_t *heartbeat_ns;    /* in the segment */
     bool idle_sleep;
     uint64_t publish_interval_tsc, next_publish_tsc, next_expire_ns;
-    struct statsd_counts statsd;
-    struct statsd_sample samples[2 * STATSD_BURST]; /* of one accumulator, not yet added */
-    unsigned sample_count;
-    unsigned sample_accumulator;
+    struct statsd_intake statsd;
+    struct worker_tcp tcp;
     _Atomic bool stop;    /* [any] */
     _Atomic bool stopped; /* the worker's last store: what was its is anybody's now */
 };
@@ -57,10 +57,14 @@ struct worker_config {
     struct segment *segment; /* lane, counters and heartbeat are those with the worker's index */
     bool idle_sleep;
     uint64_t seed; /* of UUIDs */
+    struct worker_tcp_config tcp;
 };
 
-/* `worker` is zeroed; queues are added by the caller afterwards. */
+/* `worker` is zeroed; queues are added by the caller afterwards, by worker_add_queue(). */
 int worker_init(struct worker *worker, const struct worker_config *config, struct err *err);
+
+/* `queue` is copied, its stage consumed; packet_config.index is worker->queue_count before. */
+void worker_add_queue(struct worker *worker, const struct worker_queue *queue);
 
 /* Changes over to a generation between two turns; worker_turn() does it when one is offered. */
 void worker_adopt(struct worker *worker, struct generation *generation);
@@ -72,7 +76,8 @@ unsigned worker_turn(struct worker *worker, uint64_t now_ns);
 /* Part of a turn: gives aggregated samples to housekeeping where it asked for them. */
 void worker_hand_over(struct worker *worker);
 
-/* Ends reassemblies, publishes counters: after the last turn. */
+/* Ends connections and reassemblies, publishes counters: after the last turn. Messages for which a
+ * lane has no room are dropped, and counted. */
 void worker_finish(struct worker *worker);
 
 void worker_publish(struct worker *worker, uint64_t now_mono_ns);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "matcher/capture_pcre.h"
 
 #include <errno.h>
-#include <pcre2.h>
 #include <stdlib.h>
 
 #include "core/buffer.h"
+#include "matcher/pcre_jit.h"
 #include "matcher/regex_pcre.h"
 
 struct capture_pcre {
@@ -15,9 +14,7 @@ struct capture_pcre {
 };
 
 struct capture_pcre_scratch {
-    pcre2_match_data *match;
-    pcre2_match_context *context;
-    pcre2_jit_stack *stack;
+    struct pcre_jit_scratch jit;
 };
 
 /* ---- pattern text ---- */
@@ -127,19 +124,6 @@ static int write_node(struct pattern *pattern, uint32_t index)
 
 /* ---- code ---- */
 
-static int compile(struct capture_pcre *code, struct pattern *pattern)
-{
-    uint32_t options = pattern->ascii ? 0 : PCRE2_UTF | PCRE2_NO_UTF_CHECK;
-    PCRE2_SIZE error_at;
-    int error;
-
-    code->code = pcre2_compile((PCRE2_SPTR)pattern->text.data, pattern->text.size, options, &error,
-                               &error_at, NULL);
-    if (!code->code)
-        return error == PCRE2_ERROR_HEAP_FAILED ? -ENOMEM : -EINVAL;
-    return pcre2_jit_compile(code->code, PCRE2_JIT_COMPLETE) == 0 ? 0 : -EINVAL;
-}
-
 int capture_pcre_new(const struct capture_tree *tree, bool ascii, struct capture_pcre **out)
 {
     struct pattern pattern = {.tree = tree, .ascii = ascii};
@@ -148,7 +132,8 @@ int capture_pcre_new(const struct capture_tree *tree, bool ascii, struct capture
 
     if (rc == 0) {
         code->slot_count = 2 * (tree->group_count + 1);
-        rc = compile(code, &pattern);
+        rc = pcre_jit_compile(&pattern.text, ascii ? 0 : PCRE2_UTF | PCRE2_NO_UTF_CHECK, false,
+                              &code->code);
     }
     buffer_fini(&pattern.text);
     if (rc < 0)
@@ -170,17 +155,11 @@ int capture_pcre_scratch_new(struct capture_pcre_scratch **out)
 {
     struct capture_pcre_scratch *scratch = calloc(1, sizeof *scratch);
 
-    if (!scratch)
-        return -ENOMEM;
-    scratch->match = pcre2_match_data_create(CAPTURES_MAX + 1, NULL);
-    scratch->context = pcre2_match_context_create(NULL);
-    scratch->stack = pcre2_jit_stack_create(REGEX_PCRE_STACK_SIZE, REGEX_PCRE_STACK_SIZE, NULL);
-    if (!scratch->match || !scratch->context || !scratch->stack) {
-        capture_pcre_scratch_free(scratch);
+    if (!scratch ||
+        pcre_jit_scratch_init(&scratch->jit, CAPTURES_MAX + 1, REGEX_PCRE_STACK_SIZE) < 0) {
+        free(scratch);
         return -ENOMEM;
     }
-    pcre2_set_match_limit(scratch->context, REGEX_PCRE_STEPS_MAX);
-    pcre2_jit_stack_assign(scratch->context, NULL, scratch->stack);
     *out = scratch;
     return 0;
 }
@@ -189,18 +168,16 @@ void capture_pcre_scratch_free(struct capture_pcre_scratch *scratch)
 {
     if (!scratch)
         return;
-    pcre2_match_data_free(scratch->match);
-    pcre2_match_context_free(scratch->context);
-    pcre2_jit_stack_free(scratch->stack);
+    pcre_jit_scratch_fini(&scratch->jit);
     free(scratch);
 }
 
 int capture_pcre_match(const struct capture_pcre *code, struct capture_pcre_scratch *scratch,
                        const char *text, size_t len, uint32_t *slots)
 {
-    int rc =
-        pcre2_jit_match(code->code, (PCRE2_SPTR)text, len, 0, 0, scratch->match, scratch->context);
-    const PCRE2_SIZE *positions = pcre2_get_ovector_pointer(scratch->match);
+    int rc = pcre2_jit_match(code->code, (PCRE2_SPTR)text, len, 0, 0, scratch->jit.match,
+                             scratch->jit.context);
+    const PCRE2_SIZE *positions = pcre2_get_ovector_pointer(scratch->jit.match);
 
     if (rc < 0)
         return rc == PCRE2_ERROR_NOMATCH ? 0 : -E2BIG;

@@ -6,30 +6,8 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "matcher/capture_runner.h"
 #include "matcher/utf8_text.h"
-
-enum program_op {
-    PROGRAM_CLASS,
-    PROGRAM_SPLIT, /* `a` is preferred to `b` */
-    PROGRAM_JUMP,
-    PROGRAM_ASSERT,
-    PROGRAM_SAVE,
-    PROGRAM_MATCH
-};
-
-struct program_step {
-    enum program_op op;
-    uint32_t a; /* CLASS: first range; SPLIT, JUMP: target; ASSERT: enum regex_op; SAVE: slot */
-    uint32_t b; /* CLASS: ranges; SPLIT: second target */
-};
-
-struct capture_program {
-    const struct capture_tree *tree;
-    struct program_step *steps;
-    uint32_t count;
-    uint32_t capacity;
-    uint32_t slot_count;
-};
 
 /* ---- building ---- */
 
@@ -193,7 +171,7 @@ static int write_node(struct capture_program *program, uint32_t index)
 
 /* Two sets of threads with their positions, the found positions, and a stack on which each step is
  * at most once for each choice, and once to take back a position. */
-static size_t cells_of(const struct capture_program *program)
+size_t capture_program_cells(const struct capture_program *program)
 {
     return (size_t)program->count * (2 * (2 + (size_t)program->slot_count) + 6) +
            program->slot_count + 4;
@@ -212,7 +190,7 @@ int capture_program_new(const struct capture_tree *tree, struct capture_program 
     rc = write_node(program, tree->root);
     last = rc < 0 ? rc : emit(program, PROGRAM_MATCH, 0, 0);
     rc = last < 0 ? (int)last : 0;
-    if (rc == 0 && cells_of(program) > CAPTURE_RUN_CELLS_MAX)
+    if (rc == 0 && capture_program_cells(program) > CAPTURE_RUN_CELLS_MAX)
         rc = -E2BIG;
     if (rc < 0)
         capture_program_free(program);
@@ -232,7 +210,7 @@ void capture_program_free(struct capture_program *program)
 int capture_run_scratch_fit(struct capture_run_scratch *scratch,
                             const struct capture_program *program)
 {
-    size_t cells = cells_of(program);
+    size_t cells = capture_program_cells(program);
     uint32_t *memory;
 
     if (cells <= scratch->cells)
@@ -254,32 +232,6 @@ void capture_run_scratch_fini(struct capture_run_scratch *scratch)
 
 /* ---- running ---- */
 
-/* Threads at one position, the preferred first: a sparse set of steps, each with its positions. */
-struct thread_list {
-    uint32_t *dense;
-    uint32_t *sparse;
-    uint32_t *slots; /* of dense[i]: slots + i * slot_count */
-    uint32_t count;
-};
-
-struct pending {   /* one entry of the stack */
-    uint32_t step; /* or PENDING_RESTORE */
-    uint32_t slot;
-    uint32_t position;
-};
-
-struct capture_runner {
-    const struct capture_program *program;
-    const struct code_range *ranges;
-    struct thread_list *now;
-    struct thread_list *then;
-    uint32_t *current; /* positions of the thread that is being added */
-    struct pending *stack;
-    uint32_t before, after; /* characters around the position; RUNNER_EDGE at the ends */
-    uint64_t steps;
-};
-
-enum { RUNNER_EDGE = CODE_POINT_MAX + 1 };
 #define PENDING_RESTORE UINT32_MAX
 
 static bool is_word(uint32_t point)
@@ -361,9 +313,7 @@ static void add_thread(struct capture_runner *runner, struct thread_list *list, 
     }
 }
 
-/* Moves the threads over the character `point`, which ends at `position`. Stops at the first that
- * matches before it: true, and its positions in `found`. */
-static bool step_threads(struct capture_runner *runner, uint32_t point, uint32_t position,
+bool capture_runner_step(struct capture_runner *runner, uint32_t point, uint32_t position,
                          uint32_t end, uint32_t *found)
 {
     const struct capture_program *program = runner->program;
@@ -394,7 +344,7 @@ static uint32_t next_point(const char *text, size_t len, size_t *at)
     return *at < len ? utf8_decode(text, len, at) : RUNNER_EDGE;
 }
 
-static void start_thread(struct capture_runner *runner, uint32_t position)
+void capture_runner_start(struct capture_runner *runner, uint32_t position)
 {
     for (uint32_t i = 0; i < runner->program->slot_count; i++)
         runner->current[i] = CAPTURE_UNSET;
@@ -416,13 +366,13 @@ static int run(struct capture_runner *runner, const char *text, size_t len, uint
         size_t end = at;
 
         if (!has_match && (position == 0 || !runner->program->tree->is_anchored))
-            start_thread(runner, (uint32_t)position);
+            capture_runner_start(runner, (uint32_t)position);
         if (runner->now->count == 0)
             return has_match;
         /* What comes behind the character is looked at by the threads that it lets through. */
         runner->before = point;
         runner->after = next_point(text, len, &at);
-        has_match |= step_threads(runner, point, (uint32_t)position, (uint32_t)end, found);
+        has_match |= capture_runner_step(runner, point, (uint32_t)position, (uint32_t)end, found);
         if (point == RUNNER_EDGE)
             return has_match;
         if (runner->steps > REGEX_RUN_STEPS_MAX)
@@ -433,19 +383,17 @@ static int run(struct capture_runner *runner, const char *text, size_t len, uint
     }
 }
 
-int capture_run(const struct capture_program *program, struct capture_run_scratch *scratch,
-                const char *text, size_t len, uint32_t *slots)
+struct capture_runner capture_runner_of(const struct capture_program *program, uint32_t *memory,
+                                        struct thread_list lists[2])
 {
     size_t n = program->count;
     size_t thread_cells = n * program->slot_count;
-    uint32_t *memory = scratch->memory;
-    struct thread_list lists[2] = {
-        {memory, memory + n, memory + 2 * n, 0},
-        {memory + 2 * n + thread_cells, memory + 3 * n + thread_cells,
-         memory + 4 * n + thread_cells, 0},
-    };
     uint32_t *current = memory + 4 * n + 2 * thread_cells;
-    struct capture_runner runner = {
+
+    lists[0] = (struct thread_list){memory, memory + n, memory + 2 * n, 0};
+    lists[1] = (struct thread_list){memory + 2 * n + thread_cells, memory + 3 * n + thread_cells,
+                                    memory + 4 * n + thread_cells, 0};
+    return (struct capture_runner){
         .program = program,
         .ranges = program->tree->classes->pool.ranges,
         .now = &lists[0],
@@ -453,6 +401,13 @@ int capture_run(const struct capture_program *program, struct capture_run_scratc
         .current = current,
         .stack = (struct pending *)(current + program->slot_count),
     };
+}
+
+int capture_run(const struct capture_program *program, struct capture_run_scratch *scratch,
+                const char *text, size_t len, uint32_t *slots)
+{
+    struct thread_list lists[2];
+    struct capture_runner runner = capture_runner_of(program, scratch->memory, lists);
 
     CHECK(len < UINT32_MAX);
     return run(&runner, text, len, slots);

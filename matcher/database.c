@@ -2,18 +2,15 @@
 #include "matcher/database.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <hs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include "matcher/ruleset_internal.h"
 
-enum { ENGINE_SIZE = 104, PATH_SIZE = 4096 };
+enum { ENGINE_SIZE = 104 };
 
 static const char magic[8] = {'H', 'K', 'R', 'U', 'L', 'E', 'S', '\n'};
 
@@ -44,8 +41,7 @@ static int append_text(struct buffer *out, const char *text)
     return rc == 0 && text ? buffer_append(out, text, len) : rc;
 }
 
-/* Name, text and signer of each rule. */
-static int append_rules(struct buffer *out, const struct rule_text *rules, size_t count)
+int ruleset_append_texts(struct buffer *out, const struct rule_text *rules, size_t count)
 {
     int rc = 0;
 
@@ -67,7 +63,7 @@ int ruleset_save(const struct ruleset *set, struct buffer *out)
     int rc = buffer_append(out, &header, sizeof header);
 
     if (rc == 0)
-        rc = append_rules(out, set->texts, set->count);
+        rc = ruleset_append_texts(out, set->texts, set->count);
     for (uint32_t i = 0; i < set->plan->scan_count && rc == 0; i++) {
         rc = scan_db_save(set->plan->scans[i], out);
         if (rc == 0)
@@ -182,121 +178,30 @@ int ruleset_load(const void *bytes, size_t size, struct ruleset **out, struct er
     return load_body(&in, header.rule_count, out, err);
 }
 
-/* ---- cache ---- */
+/* ---- what a set is ---- */
 
-/* DIR/HASH.rules, by what the set is made of and what compiles it. */
-static int cache_path(const char *dir, const struct rule_text *rules, size_t count, char *path)
+void ruleset_digest(const void *bytes, size_t size, char text[RULESET_DIGEST_LEN + 1])
 {
-    struct buffer key = {.max_size = RULESET_SAVED_MAX};
-    char engine[ENGINE_SIZE] = "";
-    XXH128_hash_t hash;
-    int rc = buffer_printf(&key, "%d\n", RULESET_FORMAT);
+    XXH128_hash_t hash = XXH3_128bits(bytes, size);
 
-    ruleset_engine_text(engine, sizeof engine);
-    if (rc == 0)
-        rc = buffer_append_text(&key, engine);
-    if (rc == 0)
-        rc = append_rules(&key, rules, count);
-    if (rc == 0) {
-        hash = XXH3_128bits(key.data, key.size);
-        if (snprintf(path, PATH_SIZE, "%s/%016llx%016llx.rules", dir,
-                     (unsigned long long)hash.high64, (unsigned long long)hash.low64) >= PATH_SIZE)
-            rc = -ENAMETOOLONG;
+    snprintf(text, RULESET_DIGEST_LEN + 1, "%016llx%016llx", (unsigned long long)hash.high64,
+             (unsigned long long)hash.low64);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+bool ruleset_is_of(const struct ruleset *set, const struct rule_text *rules, size_t count)
+{
+    if (set->count != count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_same_text(set->texts[i].name, rules[i].name) ||
+            !is_same_text(set->texts[i].text, rules[i].text) ||
+            !is_same_text(set->texts[i].signer, rules[i].signer))
+            return false;
     }
-    buffer_fini(&key);
-    return rc;
-}
-
-static int read_all(int fd, struct buffer *out)
-{
-    struct stat status;
-    int rc = fstat(fd, &status) < 0 ? -errno : 0;
-
-    if (rc == 0 && (!S_ISREG(status.st_mode) || status.st_size > RULESET_SAVED_MAX))
-        rc = -EFBIG;
-    if (rc == 0)
-        rc = buffer_reserve(out, (size_t)status.st_size + 1);
-    while (rc == 0) {
-        ssize_t got = read(fd, out->data + out->size, out->capacity - out->size);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got < 0 ? -errno : 0;
-        out->size += (size_t)got;
-        rc = buffer_reserve(out, 1);
-    }
-    return rc;
-}
-
-static int write_all(int fd, const struct buffer *bytes)
-{
-    size_t done = 0;
-
-    while (done < bytes->size) {
-        ssize_t put = write(fd, bytes->data + done, bytes->size - done);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -errno;
-        done += (size_t)put;
-    }
-    return 0;
-}
-
-static int load_file(const char *path, struct ruleset **out)
-{
-    struct buffer bytes = {.max_size = RULESET_SAVED_MAX};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    int rc = fd < 0 ? -errno : read_all(fd, &bytes);
-
-    if (fd >= 0)
-        close(fd);
-    if (rc == 0)
-        rc = ruleset_load(bytes.data, bytes.size, out, NULL);
-    buffer_fini(&bytes);
-    return rc;
-}
-
-/* Writes a file of its own and moves it into place, so that a reader never sees half of it. */
-static int save_file(const char *path, const struct ruleset *set)
-{
-    struct buffer bytes = {.max_size = RULESET_SAVED_MAX};
-    char fresh[PATH_SIZE + 32];
-    int rc = ruleset_save(set, &bytes);
-    int fd = -1;
-
-    snprintf(fresh, sizeof fresh, "%s.%ld", path, (long)getpid());
-    if (rc == 0) {
-        fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        rc = fd < 0 ? -errno : write_all(fd, &bytes);
-    }
-    if (fd >= 0 && close(fd) < 0 && rc == 0)
-        rc = -errno;
-    if (rc == 0 && rename(fresh, path) < 0)
-        rc = -errno;
-    if (rc < 0 && fd >= 0)
-        (void)unlink(fresh);
-    buffer_fini(&bytes);
-    return rc;
-}
-
-int ruleset_compile_cached(const char *dir, const struct rule_text *rules, size_t count,
-                           struct ruleset **out, enum ruleset_origin *origin, struct err *err)
-{
-    char path[PATH_SIZE];
-    int found = cache_path(dir, rules, count, path);
-    int rc;
-
-    *origin = RULESET_CACHED;
-    if (found == 0 && load_file(path, out) == 0)
-        return 0;
-    rc = ruleset_compile(rules, count, out, err);
-    if (rc < 0)
-        return rc;
-    found = found == 0 ? save_file(path, *out) : found;
-    *origin = found == 0 ? RULESET_COMPILED : RULESET_NOT_SAVED;
-    errno = -found;
-    return 0;
+    return true;
 }

@@ -17,14 +17,29 @@
 #include "matcher/ruleset.h"
 
 enum {
-    RULESET_FORMAT = 1,           /* goes up with every change of the bytes, or of what they mean */
-    RULESET_SAVED_MAX = 256 << 20 /* bytes */
+    RULESET_FORMAT = 1, /* goes up with every change of the bytes, or of what they mean */
+    RULESET_SAVED_MAX = 256 << 20, /* bytes */
+    RULESET_DIGEST_LEN = 32,       /* hexadecimal digits, without a NUL */
+    RULESET_CACHE_FILES_MAX = 64   /* of a cache folder: those used last stay */
 };
 
 int ruleset_save(const struct ruleset *set, struct buffer *out);
 
 /* -EPROTO: not a saved set, or not for this program and processor. */
 int ruleset_load(const void *bytes, size_t size, struct ruleset **out, struct err *err);
+
+/* XXH3-128 of saved bytes, as text with a NUL: what a plan says about its database. */
+void ruleset_digest(const void *bytes, size_t size, char text[RULESET_DIGEST_LEN + 1]);
+
+/* Loads a file that has to have this digest, which is looked at before anything in it is, and has
+ * to be of these rules (NULL in place of "" is the same signer). -EPROTO: cut, changed, of another
+ * program or processor, or of other rules; -errno: it cannot be read. err gets a text with the path
+ * in front. */
+int ruleset_load_file(const char *path, const char *digest, const struct rule_text *rules,
+                      size_t count, struct ruleset **out, struct err *err);
+
+/* True when the set was made of these rules, in this order. */
+bool ruleset_is_of(const struct ruleset *set, const struct rule_text *rules, size_t count);
 
 enum ruleset_origin {
     RULESET_COMPILED, /* and saved in the folder */
@@ -33,7 +48,7 @@ enum ruleset_origin {
 };
 
 /* As ruleset_compile(), with a cache in the folder `dir`, one file for each content. A file that is
- * not as it should be is replaced. */
+ * not as it should be is replaced. Of the files there, RULESET_CACHE_FILES_MAX stay. */
 int ruleset_compile_cached(const char *dir, const struct rule_text *rules, size_t count,
                            struct ruleset **out, enum ruleset_origin *origin, struct err *err);
 

@@ -2,13 +2,14 @@
  *
  * ruleset_internal.h - what a rule set consists of.
  *
- * Place:   ruleset.c compiles, ruleset_match.c matches, database.c saves.
+ * Place:   ruleset.c compiles, ruleset_match.c matches, database.c and database_file.c save.
  * Threads: struct ruleset is immutable; a scratch belongs to one thread.
  * Memory:  as ruleset.h says.
  */
 #ifndef MATCHER_RULESET_INTERNAL_H
 #define MATCHER_RULESET_INTERNAL_H
 
+#include "core/buffer.h"
 #include "matcher/match_plan.h"
 #include "matcher/ruleset.h"
 
@@ -43,5 +44,8 @@ struct ruleset_scratch {
 /* ruleset_compile(); the databases come from `saved` unless NULL (-EPROTO when they do not fit). */
 int ruleset_build(const struct rule_text *rules, size_t count, struct scan_reader *saved,
                   struct ruleset **out, struct err *err);
+
+/* Name, text and signer of each rule, as they are saved. */
+int ruleset_append_texts(struct buffer *out, const struct rule_text *rules, size_t count);
 
 #endif

@@ -7,14 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "core/clock.h"
 #include "stats/accum_state.h"
-#include "stats/decimal.h"
 
 enum {
     STAGE_TOTALS = STATSD_TYPE_COUNT,
-    STAGE_END,
-    LINE_NAME_MAX = PREFIX_SIZE + STATSD_NAME_MAX + 1 + SUFFIX_SIZE
+    LINE_NAME_MAX = PREFIX_SIZE + STATSD_NAME_MAX + 1 + SUFFIX_SIZE + ACCUM_PREFIX_MAX + 2
 };
 
 /* ---- the lines of one series ---- */
@@ -22,86 +21,58 @@ enum {
 static struct accum_line *add_line(struct accum_flush *flush, const struct accum_prefix *prefix,
                                    const char *suffix)
 {
+    CHECK(flush->line_count < LINES_MAX);
     struct accum_line *line = &flush->lines[flush->line_count++];
     *line = (struct accum_line){.prefix = prefix, .suffix = suffix};
     return line;
 }
 
-static void add_integer(struct accum_flush *flush, const struct accum_prefix *prefix,
-                        const char *suffix, int64_t value)
+void accum_add_integer(struct accum_flush *flush, const struct accum_prefix *prefix,
+                       const char *suffix, int64_t value)
 {
     struct accum_line *line = add_line(flush, prefix, suffix);
     line->is_integer = true;
     line->integer = value;
 }
 
-static void add_real(struct accum_flush *flush, const struct accum_prefix *prefix,
-                     const char *suffix, double value)
+void accum_add_real(struct accum_flush *flush, const struct accum_prefix *prefix,
+                    const char *suffix, double value)
 {
     add_line(flush, prefix, suffix)->real = value;
 }
 
-static void counter_lines(struct accum *accum, struct accum_series *series)
+int64_t accum_to_int64(double value)
 {
-    struct accum_flush *flush = &accum->flush;
-    double rate = (double)series->count / flush->elapsed_s;
-    if (accum->config->legacy_namespaces) {
-        add_real(flush, &accum->legacy_rates, NULL, rate);
-        flush->lines[0].is_legacy_rate = true;
-        add_integer(flush, &accum->legacy_counts, NULL, series->count);
-    } else {
-        add_real(flush, &accum->counters, "rate", rate);
-        add_integer(flush, &accum->counters, "count", series->count);
-    }
-    series->count = 0;
+    if (value >= 0x1p63)
+        return INT64_MAX;
+    return value < -0x1p63 ? INT64_MIN : (int64_t)value;
 }
 
-static void timer_lines(struct accum *accum, struct accum_series *series)
+static bool is_estimated(unsigned type, const struct accum_series *series)
 {
-    struct accum_flush *flush = &accum->flush;
-    const struct accum_prefix *prefix = &accum->timers_prefix;
-    struct accum_timer_stats stats =
-        accum_timers_compute(&accum->timers, series->timer_run, series->timer_count);
-    add_integer(flush, prefix, "count", (int64_t)stats.count);
-    add_real(flush, prefix, "count_ps", (double)stats.count / flush->elapsed_s);
-    add_real(flush, prefix, "lower", stats.lower);
-    add_real(flush, prefix, "upper", stats.upper);
-    add_real(flush, prefix, "sum", stats.sum);
-    add_real(flush, prefix, "mean", stats.mean);
-    for (unsigned i = 0; i < accum->percentile_count; i++) {
-        const struct accum_percentile *percentile = &accum->percentiles[i];
-        double mean, upper;
-        accum_timers_percentile(&accum->timers, &stats, percentile->percent, &mean, &upper);
-        add_real(flush, prefix, percentile->mean_suffix, mean);
-        add_real(flush, prefix, percentile->upper_suffix, upper);
-    }
-    series->timer_run = 0;
-    series->timer_count = 0;
+    if (type == STATSD_SET)
+        return series->set != NULL && !hyperloglog_is_exact(series->set);
+    return series->is_sketch;
 }
 
-static void total_lines(struct accum *accum)
+static void name_lines(struct accum *accum, const char *name, size_t name_len, size_t tags_len)
 {
-    uint64_t counts[STATSD_TYPE_COUNT], sum = 0;
-    accum_series(accum, counts);
-    for (unsigned type = 0; type < STATSD_TYPE_COUNT; type++)
-        sum += counts[type];
-    accum->flush.name_len = 0;
-    if (accum->counts.overflow != 0)
-        add_integer(&accum->flush, &accum->statsd, "overflow", (int64_t)accum->overflow);
-    add_integer(&accum->flush, &accum->statsd, "numStats", (int64_t)sum);
-    accum->overflow = 0;
+    struct accum_flush *flush = &accum->flush;
+    flush->name = name;
+    flush->name_len = name_len - tags_len;
+    flush->tags = name + flush->name_len;
+    flush->tags_len = tags_len;
 }
 
 static void series_lines(struct accum *accum, unsigned type, struct accum_series *series)
 {
-    accum->flush.name = series->name;
-    accum->flush.name_len = series->name_len;
-    if (type == STATSD_COUNTER)
-        counter_lines(accum, series);
-    else if (type == STATSD_TIMER)
-        timer_lines(accum, series);
-    else
-        add_real(&accum->flush, &accum->gauges, NULL, series->gauge);
+    name_lines(accum, series->name, series->name_len, accum->emit->tags_len(accum, series));
+    if (is_estimated(type, series)) {
+        accum->sketches++;
+        accum->counts.sketches++;
+    }
+    accum->emit->series_lines(accum, type, series);
+    accum_series_end(accum, type, series);
 }
 
 /* Takes the next series, whose values are then in the lines. False at the end. */
@@ -114,12 +85,9 @@ static bool next_series(struct accum *accum)
         flush->stage++;
         flush->series = 0;
     }
-    if (flush->stage == STAGE_END)
-        return false;
     if (flush->stage == STAGE_TOTALS) {
-        total_lines(accum);
-        flush->stage = STAGE_END;
-        return true;
+        name_lines(accum, "", 0, 0);
+        return accum->emit->total_lines(accum, flush->series++);
     }
     series_lines(accum, flush->stage, &accum->tables[flush->stage].series[flush->series++]);
     return true;
@@ -127,32 +95,41 @@ static bool next_series(struct accum *accum)
 
 /* ---- writing a line to the chunk ---- */
 
-/* NUL-terminated for the message builder. Returns the length. */
-static size_t put_name(const struct accum_flush *flush, const struct accum_line *line, char *name)
+static size_t put_text(char *name, size_t size, const char *text, size_t len)
 {
-    size_t size = line->prefix->len;
-    memcpy(name, line->prefix->text, size);
-    if (flush->name_len > 0) {
-        memcpy(name + size, flush->name, flush->name_len);
-        size += flush->name_len;
-    }
+    memcpy(name + size, text, len);
+    return size + len;
+}
+
+/* NUL-terminated for the message builder. Returns the length. */
+static size_t put_name(const struct accum *accum, const struct accum_line *line, char *name)
+{
+    const struct accum_flush *flush = &accum->flush;
+    const struct accum_emit *emit = accum->emit;
+    size_t size = put_text(name, 0, line->prefix->text, line->prefix->len);
+    if (flush->name_len > 0 && emit->write_name != NULL)
+        size += emit->write_name(accum, flush->name, flush->name_len, name + size);
+    else if (flush->name_len > 0)
+        size = put_text(name, size, flush->name, flush->name_len);
     if (line->suffix != NULL) {
-        size_t len = strlen(line->suffix);
-        if (flush->name_len > 0 && name[size - 1] != '.')
+        if (flush->name_len > 0 && (emit->always_dot || name[size - 1] != '.'))
             name[size++] = '.';
-        memcpy(name + size, line->suffix, len);
-        size += len;
+        size = put_text(name, size, line->suffix, strlen(line->suffix));
     }
+    size = put_text(name, size, accum->global_suffix, strlen(accum->global_suffix));
+    if (flush->tags_len > 0)
+        size = put_text(name, size, flush->tags, flush->tags_len);
     name[size] = '\0';
     return size;
 }
 
-static bool put_payload(struct accum_flush *flush, const struct accum_line *line, const char *name,
+static bool put_payload(struct accum *accum, const struct accum_line *line, const char *name,
                         size_t name_len)
 {
+    struct accum_flush *flush = &accum->flush;
     char value[DECIMAL_MAX];
     size_t value_len = line->is_integer ? decimal_put_int64(value, line->integer)
-                                        : decimal_put_fixed6(value, line->real);
+                                        : accum->emit->put_real(value, line->real);
     size_t room = flush->chunk_max - flush->payload_size - flush->fields.size;
     if (name_len + 1 + value_len + flush->time_len > room)
         return false;
@@ -165,13 +142,6 @@ static bool put_payload(struct accum_flush *flush, const struct accum_line *line
     memcpy(at, flush->time_text, flush->time_len);
     flush->payload_size = (size_t)(at - flush->payload) + flush->time_len;
     return true;
-}
-
-static int64_t to_int64(double value)
-{
-    if (value >= 0x1p63)
-        return INT64_MAX;
-    return value < -0x1p63 ? INT64_MIN : (int64_t)value;
 }
 
 /* A field's name is text: a NUL byte in it becomes "_". */
@@ -187,7 +157,7 @@ static bool put_field(struct accum_flush *flush, const struct accum_line *line, 
     if (line->is_integer)
         msg_builder_field_integer(&flush->fields, name, line->integer, "");
     else if (line->is_legacy_rate)
-        msg_builder_field_integer(&flush->fields, name, to_int64(line->real), "");
+        msg_builder_field_integer(&flush->fields, name, accum_to_int64(line->real), "");
     else
         msg_builder_field_double(&flush->fields, name, line->real, "");
     if (msg_builder_finish(&flush->fields) >= 0)
@@ -202,8 +172,8 @@ static bool put_line(struct accum *accum, const struct accum_line *line)
     struct accum_flush *flush = &accum->flush;
     char name[LINE_NAME_MAX + 1];
     size_t before = flush->payload_size;
-    size_t name_len = put_name(flush, line, name);
-    if (accum->config->emit_in_payload && !put_payload(flush, line, name, name_len))
+    size_t name_len = put_name(accum, line, name);
+    if (accum->config->emit_in_payload && !put_payload(accum, line, name, name_len))
         return false;
     if (accum->config->emit_in_fields && !put_field(flush, line, name, name_len)) {
         flush->payload_size = before;
@@ -233,8 +203,10 @@ static int send_chunk(struct accum_flush *flush, accum_chunk_fn emit, void *arg)
     };
     flush->chunk_waiting = true;
     int rc = emit(arg, &chunk);
-    if (rc == 0)
+    if (rc == 0) {
+        flush->sent_bytes += flush->payload_size;
         empty_chunk(flush);
+    }
     return rc;
 }
 
@@ -289,6 +261,8 @@ static int start_flush(struct accum *accum, uint64_t now_ns, double elapsed_s, s
     flush->series = 0;
     flush->line_count = 0;
     flush->line_next = 0;
+    flush->sent_bytes = 0;
+    flush->start_ns = clock_mono_ns();
     flush->now_s = (int64_t)(now_ns / CLOCK_NS_PER_S);
     flush->elapsed_s = elapsed_s > 0 ? elapsed_s : (double)accum->config->ticker_interval;
     flush->time_len = (size_t)snprintf(flush->time_text, sizeof(flush->time_text), " %lld\n",
@@ -300,8 +274,8 @@ static int start_flush(struct accum *accum, uint64_t now_ns, double elapsed_s, s
 static void end_flush(struct accum *accum)
 {
     accum_timers_clear(&accum->timers);
-    for (unsigned type = 0; accum->config->delete_idle_stats && type < STATSD_TYPE_COUNT; type++)
-        accum_table_clear(&accum->tables[type]);
+    accum->emit->end(accum);
+    accum->sketches = 0;
     accum->flush.active = false;
 }
 
@@ -326,4 +300,9 @@ int accum_flush(struct accum *accum, uint64_t now_ns, double elapsed_s, size_t c
     if (rc == 0)
         end_flush(accum);
     return rc;
+}
+
+bool accum_is_flushing(const struct accum *accum)
+{
+    return accum->flush.active;
 }

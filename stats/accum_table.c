@@ -124,7 +124,7 @@ static bool grow_series(struct accum_table *table)
     return true;
 }
 
-static struct accum_series *find(const struct accum_table *table, const struct shard_series *key)
+static struct accum_series *find(const struct accum_table *table, const struct accum_key *key)
 {
     if (table->slot_count == 0)
         return NULL;
@@ -135,13 +135,13 @@ static struct accum_series *find(const struct accum_table *table, const struct s
             continue;
         struct accum_series *series = &table->series[table->slots[at].ref - 1];
         if (series->hash == key->hash && series->name_len == key->name_len &&
-            name_equal(series->name, key->name, key->name_len))
+            series->tags_len == key->tags_len && name_equal(series->name, key->name, key->name_len))
             return series;
     }
     return NULL;
 }
 
-struct accum_series *accum_table_get(struct accum_table *table, const struct shard_series *key,
+struct accum_series *accum_table_get(struct accum_table *table, const struct accum_key *key,
                                      uint32_t count_max)
 {
     struct accum_series *series = find(table, key);
@@ -153,7 +153,54 @@ struct accum_series *accum_table_get(struct accum_table *table, const struct sha
     if (name == NULL)
         return NULL;
     series = &table->series[table->count++];
-    *series = (struct accum_series){.hash = key->hash, .name = name, .name_len = key->name_len};
+    *series = (struct accum_series){
+        .hash = key->hash, .name = name, .name_len = key->name_len, .tags_len = key->tags_len};
     put_slot(table, key->hash, table->count);
     return series;
+}
+
+static uint32_t count_kept(const struct accum_table *table, accum_keep_fn keep, void *arg)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < table->count; i++)
+        kept += keep(arg, &table->series[i]);
+    return kept;
+}
+
+/* The names are copied too, so that those of series which come and go leave no memory behind. */
+static bool copy_kept(const struct accum_table *table, struct accum_table *to, accum_keep_fn keep,
+                      void *arg)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct accum_series *from = &table->series[i];
+        const struct accum_key key = {from->name, from->name_len, from->tags_len, from->hash};
+        if (!keep(arg, from))
+            continue;
+        struct accum_series *series = accum_table_get(to, &key, UINT32_MAX);
+        if (series == NULL)
+            return false;
+        const char *name = series->name;
+        *series = *from;
+        series->name = name;
+    }
+    return true;
+}
+
+bool accum_table_retain(struct accum_table *table, accum_keep_fn keep, void *arg)
+{
+    struct accum_table kept = {0};
+    uint32_t count = count_kept(table, keep, arg);
+    if (count == table->count)
+        return true;
+    if (count == 0) {
+        accum_table_clear(table);
+        return true;
+    }
+    if (!copy_kept(table, &kept, keep, arg)) {
+        accum_table_fini(&kept);
+        return false;
+    }
+    accum_table_fini(table);
+    *table = kept;
+    return true;
 }

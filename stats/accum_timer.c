@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "stats/accum_timer.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "stats/finite.h"
+
+#define RUN_WEIGHTED (UINT64_C(1) << 63)
 
 enum { RUN_HEAD = 2, CELLS_MIN = 1024, INSERTION_MAX = 24 };
 
@@ -69,19 +72,33 @@ static bool grow_sorted(struct accum_timers *timers, size_t need)
 }
 
 bool accum_timers_add(struct accum_timers *timers, uint64_t *run, uint64_t *total,
-                      const double *values, uint64_t count)
+                      const struct accum_run *add)
 {
-    if (!grow_cells(timers, timers->used + RUN_HEAD + count) ||
-        !grow_sorted(timers, *total + count))
+    uint64_t cells = add->count * (add->weights != NULL ? 2 : 1);
+    if (!grow_cells(timers, timers->used + RUN_HEAD + cells) ||
+        !grow_sorted(timers, *total + add->count))
         return false;
     union accum_cell *cell = timers->cells + timers->used;
     cell[0].word = *run;
-    cell[1].word = count;
-    memcpy(cell + RUN_HEAD, values, count * sizeof(*values));
+    cell[1].word = add->count | (add->weights != NULL ? RUN_WEIGHTED : 0);
+    memcpy(cell + RUN_HEAD, add->values, add->count * sizeof(*add->values));
+    if (add->weights != NULL)
+        memcpy(cell + RUN_HEAD + add->count, add->weights, add->count * sizeof(*add->weights));
     *run = timers->used + 1;
-    *total += count;
-    timers->used += RUN_HEAD + count;
+    *total += add->count;
+    timers->used += RUN_HEAD + cells;
     return true;
+}
+
+struct accum_run accum_timers_run(const struct accum_timers *timers, uint64_t *run)
+{
+    const union accum_cell *cell = &timers->cells[*run - 1];
+    uint64_t count = cell[1].word & ~RUN_WEIGHTED;
+    bool is_weighted = (cell[1].word & RUN_WEIGHTED) != 0;
+    *run = cell[0].word;
+    return (struct accum_run){.values = &cell[RUN_HEAD].value,
+                              .weights = is_weighted ? &cell[RUN_HEAD + count].value : NULL,
+                              .count = count};
 }
 
 /* ---- sorting: short runs by insertion, then merged by pairs ---- */
@@ -131,11 +148,6 @@ static void sort_values(struct accum_timers *timers, size_t count)
     }
 }
 
-static double hold_finite(double value)
-{
-    return fmin(fmax(value, -DBL_MAX), DBL_MAX);
-}
-
 struct accum_timer_stats accum_timers_compute(struct accum_timers *timers, uint64_t run,
                                               uint64_t total)
 {
@@ -145,10 +157,9 @@ struct accum_timer_stats accum_timers_compute(struct accum_timers *timers, uint6
     if (total == 0)
         return stats;
     while (run != 0) {
-        const union accum_cell *cell = &timers->cells[run - 1];
-        memcpy(timers->sorted + count, cell + RUN_HEAD, cell[1].word * sizeof(double));
-        count += cell[1].word;
-        run = cell[0].word;
+        struct accum_run part = accum_timers_run(timers, &run);
+        memcpy(timers->sorted + count, part.values, part.count * sizeof(double));
+        count += part.count;
     }
     sort_values(timers, count);
     for (size_t i = 0; i < count; i++) { /* the scratch becomes the sums up to each value */

@@ -15,7 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-union accum_cell { /* a run is: cell of the run before + 1, number of values, the values */
+union accum_cell { /* a run is: cell of the run before + 1, number of values (with RUN_WEIGHTED:
+                    * and as many weights), the values, the weights */
     uint64_t word;
     double value;
 };
@@ -31,9 +32,18 @@ void accum_timers_fini(struct accum_timers *timers); /* zeroed state is empty */
 void accum_timers_clear(struct accum_timers *timers);
 size_t accum_timers_bytes(const struct accum_timers *timers);
 
-/* Adds a run of `count` values to the series whose last run and number of values are given. */
+struct accum_run {
+    const double *values;
+    const double *weights; /* NULL: 1 each */
+    uint64_t count;
+};
+
+/* Adds a run to the series whose last run and number of values are given. */
 bool accum_timers_add(struct accum_timers *timers, uint64_t *run, uint64_t *total,
-                      const double *values, uint64_t count);
+                      const struct accum_run *add);
+
+/* Takes the last run of a series; `run` is 0 behind the first one. */
+struct accum_run accum_timers_run(const struct accum_timers *timers, uint64_t *run);
 
 /* All zero without values. Sums that are not finite are held at the largest double. */
 struct accum_timer_stats {

@@ -7,8 +7,9 @@
  * Memory:  reads exactly name[0..len): the last block is a masked load of whole words plus the last
  *          four bytes, so a name may end at the end of its buffer.
  * Source:  the lane step is that of XXH3 (multiply the two halves of a keyed word, add the word),
- *          the end is one 64 x 64 to 128-bit multiplication folded. Not keyed by a secret: who can
- *          choose names can make them collide, and stats/shard.c bounds what that costs.
+ *          the end is one 64 x 64 to 128-bit multiplication folded. The keys are the process's own
+ *          once name_key_seed() has been called, so that nobody outside can choose names that
+ *          collide: what it costs is in docs/decisions/0010-statsd-dialects.md.
  */
 #ifndef STATS_NAME_HASH_H
 #define STATS_NAME_HASH_H
@@ -27,10 +28,17 @@
 
 enum { NAME_BLOCK = 32 };
 
-#define NAME_KEY_0 UINT64_C(0x9e3779b97f4a7c15)
-#define NAME_KEY_1 UINT64_C(0xc2b2ae3d27d4eb4f)
-#define NAME_KEY_2 UINT64_C(0x165667b19e3779f9)
-#define NAME_KEY_3 UINT64_C(0xd6e8feb86659fd93)
+struct name_key {
+    uint64_t lanes[4];
+    uint64_t sum, tail;
+} __attribute__((aligned(32)));
+
+extern struct name_key name_key;             /* of this process */
+extern const struct name_key name_key_fixed; /* the same everywhere and for ever */
+
+/* Gives the process keys that nobody knows: at the start of a program, before any hash. Tests and
+ * replays do without, and are the same each time. */
+void name_key_seed(void);
 
 /* The last four bytes, so that the part behind the last whole word of 4 counts; all of a name that
  * is shorter. */
@@ -46,10 +54,11 @@ static inline uint32_t name_tail(const char *name, size_t len)
     return tail;
 }
 
-static inline uint64_t name_finish(uint64_t sum, uint32_t tail, size_t len)
+static inline uint64_t name_finish(uint64_t sum, uint32_t tail, size_t len,
+                                   const struct name_key *key)
 {
-    unsigned __int128 product = (unsigned __int128)(sum ^ NAME_KEY_1) *
-                                (((uint64_t)tail << 32 | (uint32_t)len) ^ NAME_KEY_3);
+    unsigned __int128 product = (unsigned __int128)(sum ^ key->sum) *
+                                (((uint64_t)tail << 32 | (uint32_t)len) ^ key->tail);
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
@@ -66,10 +75,9 @@ static inline __m256i name_load_part(const char *name, __m256i mask)
     return _mm256_maskload_epi32((const int *)(const void *)name, mask);
 }
 
-static inline __m256i name_step(__m256i sum, __m256i words)
+static inline __m256i name_step(__m256i sum, __m256i words, const struct name_key *key)
 {
-    const __m256i keys = _mm256_setr_epi64x((int64_t)NAME_KEY_0, (int64_t)NAME_KEY_1,
-                                            (int64_t)NAME_KEY_2, (int64_t)NAME_KEY_3);
+    const __m256i keys = _mm256_load_si256((const __m256i *)(const void *)key->lanes);
     __m256i keyed = _mm256_xor_si256(words, keys);
     __m256i product = _mm256_mul_epu32(keyed, _mm256_srli_epi64(keyed, 32));
     /* The sum is turned by one word of 4 bytes, so that blocks do not commute. */
@@ -87,15 +95,15 @@ static inline __m256i name_block(const char *name, size_t len, size_t at)
 
 /* Names of up to 64 bytes take no branch that depends on their length: it would be mispredicted for
  * a quarter of names of 20 to 36 bytes, and costs more than the second block. */
-static inline uint64_t name_hash(const char *name, size_t len)
+static inline uint64_t name_hash_keyed(const char *name, size_t len, const struct name_key *key)
 {
-    __m256i sum = name_step(_mm256_setzero_si256(), name_block(name, len, 0));
-    sum = name_step(sum, name_block(name, len, NAME_BLOCK));
+    __m256i sum = name_step(_mm256_setzero_si256(), name_block(name, len, 0), key);
+    sum = name_step(sum, name_block(name, len, NAME_BLOCK), key);
     for (size_t at = 2 * NAME_BLOCK; __builtin_expect(at < len, 0); at += NAME_BLOCK)
-        sum = name_step(sum, name_block(name, len, at));
+        sum = name_step(sum, name_block(name, len, at), key);
     __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
     half = _mm_add_epi64(half, _mm_unpackhi_epi64(half, half));
-    return name_finish((uint64_t)_mm_cvtsi128_si64(half), name_tail(name, len), len);
+    return name_finish((uint64_t)_mm_cvtsi128_si64(half), name_tail(name, len), len, key);
 }
 
 static inline __m256i name_differ(const char *a, const char *b, size_t len, size_t at)
@@ -114,17 +122,16 @@ static inline bool name_equal(const char *a, const char *b, size_t len)
 
 #else
 
-static inline void name_step(uint64_t sums[4], const uint64_t words[4])
+static inline void name_step(uint64_t sums[4], const uint64_t words[4], const struct name_key *key)
 {
-    static const uint64_t keys[4] = {NAME_KEY_0, NAME_KEY_1, NAME_KEY_2, NAME_KEY_3};
     for (unsigned i = 0; i < 4; i++) {
-        uint64_t keyed = words[i] ^ keys[i];
+        uint64_t keyed = words[i] ^ key->lanes[i];
         uint64_t turned = sums[i] << 32 | sums[i] >> 32;
         sums[i] = turned + words[i] + (keyed & UINT32_MAX) * (keyed >> 32);
     }
 }
 
-static inline uint64_t name_hash(const char *name, size_t len)
+static inline uint64_t name_hash_keyed(const char *name, size_t len, const struct name_key *key)
 {
     uint64_t sums[4] = {0};
     for (size_t at = 0; at < 2 * NAME_BLOCK || at < len; at += NAME_BLOCK) {
@@ -132,9 +139,9 @@ static inline uint64_t name_hash(const char *name, size_t len)
         size_t whole = len & ~(size_t)3;
         if (at < whole)
             memcpy(words, name + at, whole - at < NAME_BLOCK ? whole - at : NAME_BLOCK);
-        name_step(sums, words);
+        name_step(sums, words, key);
     }
-    return name_finish(sums[0] + sums[1] + sums[2] + sums[3], name_tail(name, len), len);
+    return name_finish(sums[0] + sums[1] + sums[2] + sums[3], name_tail(name, len), len, key);
 }
 
 static inline bool name_equal(const char *a, const char *b, size_t len)
@@ -143,5 +150,10 @@ static inline bool name_equal(const char *a, const char *b, size_t len)
 }
 
 #endif
+
+static inline uint64_t name_hash(const char *name, size_t len)
+{
+    return name_hash_keyed(name, len, &name_key);
+}
 
 #endif

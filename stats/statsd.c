@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "stats/statsd.h"
 
-#include <math.h>
-#include <stdbool.h>
+#include <string.h>
 
 #include "core/check.h"
 #include "stats/name_hash.h"
-#include "stats/statsd_number.h"
+#include "stats/statsd_decimal.h"
+#include "stats/statsd_line.h"
 #include "stats/statsd_scan.h"
-
-enum { LINE_EMPTY = -1, LINE_SAMPLE = -2 }; /* beside enum statsd_reject */
+#include "stats/statsd_tags.h"
 
 static const char *const reject_texts[STATSD_REJECT_COUNT] = {
     [STATSD_NO_COLON] = "no colon",     [STATSD_NO_PIPE] = "no pipe",
     [STATSD_NO_TYPE] = "no type",       [STATSD_UNKNOWN_TYPE] = "unknown type",
     [STATSD_BAD_RATE] = "bad rate",     [STATSD_NAME_TOO_LONG] = "name too long",
     [STATSD_EMPTY_NAME] = "empty name", [STATSD_BAD_VALUE] = "bad value",
+    [STATSD_BAD_TAGS] = "bad tags",     [STATSD_BAD_TIMESTAMP] = "bad timestamp",
+    [STATSD_BAD_EVENT] = "bad event",   [STATSD_BAD_SERVICE_CHECK] = "bad service check",
 };
 
 const char *statsd_reject_text(enum statsd_reject reason)
@@ -23,129 +24,67 @@ const char *statsd_reject_text(enum statsd_reject reason)
     return (unsigned)reason < STATSD_REJECT_COUNT ? reject_texts[reason] : "unknown reason";
 }
 
+static const char *const dialect_texts[STATSD_DIALECT_COUNT] = {
+    [STATSD_HEKA] = "heka",         [STATSD_ETSY] = "etsy",
+    [STATSD_SPEC] = "spec",         [STATSD_DOG] = "dogstatsd",
+    [STATSD_INFLUX] = "influx",     [STATSD_SIGNALFX] = "signalfx",
+    [STATSD_GRAPHITE] = "graphite",
+};
+
+const char *statsd_dialect_text(enum statsd_dialect dialect)
+{
+    return (unsigned)dialect < STATSD_DIALECT_COUNT ? dialect_texts[dialect] : "unknown dialect";
+}
+
+int statsd_dialect_find(const char *text)
+{
+    for (int i = 0; i < STATSD_DIALECT_COUNT; i++)
+        if (strcmp(text, dialect_texts[i]) == 0)
+            return i;
+    return -1;
+}
+
 uint64_t statsd_name_hash(const char *name, size_t name_len)
 {
     return name_hash(name, name_len);
 }
 
-/* ---- any line: the grammar as it is written in docs/formats/statsd.md ---- */
-
-static bool is_blank(char c)
+/* The end is that of MurmurHash3 (fmix64): sketches count leading zeros. */
+uint64_t statsd_member_hash(const char *member, size_t len)
 {
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-/* The type behind "|"; *rest is what may hold a rate. False for an unknown type. */
-static bool parse_type(const char *text, size_t len, uint8_t *type, size_t *rest)
-{
-    bool ms = len >= 2 && text[0] == 'm' && text[1] == 's';
-    *rest = ms ? 2 : 1;
-    *type = ms ? STATSD_TIMER : text[0] == 'g' ? STATSD_GAUGE : STATSD_COUNTER;
-    if (len == 1)
-        return text[0] == 'c' || text[0] == 'g' || text[0] == 'h' || text[0] == 'm';
-    return ms || (len > 2 && (text[0] == 'c' || text[0] == 'g'));
-}
-
-/* Anything that does not begin with "|@" and one more byte is rate 1. */
-static bool parse_rate(const char *text, size_t len, double *rate)
-{
-    struct statsd_number number;
-    *rate = 1;
-    if (len < 3 || text[0] != '|' || text[1] != '@')
-        return true;
-    if (!statsd_number_parse(text + 2, len - 2, &number))
-        return false;
-    *rate = statsd_number_double(&number);
-    return isfinite(*rate) && *rate > 0;
-}
-
-/* Toward zero, as Heka does. But 7 at 0.07 is 100, not 99: a quotient that misses a whole number
- * only by what doubles cannot hold is that number. */
-static inline double whole_quotient(double quotient)
-{
-    double nearest = rint(quotient);
-    bool is_whole = fabs(quotient - nearest) <= fabs(nearest) * 0x1p-50;
-    return is_whole && fabs(nearest) < 0x1p40 ? nearest : trunc(quotient);
-}
-
-static bool parse_count(const struct statsd_number *number, double rate, int64_t *count)
-{
-    if (rate == 1 && number->integer)
-        return statsd_number_int64(number, count);
-    double quotient = whole_quotient(statsd_number_double(number) / rate);
-    /* 2^63 itself does not fit; a NaN fails too. */
-    if (!(quotient >= -0x1p63 && quotient < 0x1p63))
-        return false;
-    *count = (int64_t)quotient;
-    return true;
-}
-
-static bool parse_value(const char *text, size_t len, double rate, struct statsd_sample *sample)
-{
-    struct statsd_number number;
-    if (!statsd_number_parse(text, len, &number))
-        return false;
-    if (sample->type == STATSD_COUNTER)
-        return parse_count(&number, rate, &sample->count);
-    sample->value = statsd_number_double(&number);
-    return isfinite(sample->value);
-}
-
-/* One line without its line feed: LINE_SAMPLE, LINE_EMPTY or an enum statsd_reject. */
-static int parse_line(const char *line, const char *end, struct statsd_sample *sample)
-{
-    size_t rest;
-    double rate;
-    while (line < end && is_blank(*line))
-        line++;
-    while (line < end && is_blank(end[-1]))
-        end--;
-    if (line == end)
-        return LINE_EMPTY;
-    const char *colon = memchr(line, ':', (size_t)(end - line));
-    if (colon == NULL)
-        return STATSD_NO_COLON;
-    const char *pipe = memchr(colon, '|', (size_t)(end - colon));
-    if (pipe == NULL)
-        return STATSD_NO_PIPE;
-    if (pipe + 1 == end)
-        return STATSD_NO_TYPE;
-    if (!parse_type(pipe + 1, (size_t)(end - pipe - 1), &sample->type, &rest))
-        return STATSD_UNKNOWN_TYPE;
-    if (!parse_rate(pipe + 1 + rest, (size_t)(end - pipe - 1) - rest, &rate))
-        return STATSD_BAD_RATE;
-    if (colon - line > STATSD_NAME_MAX)
-        return STATSD_NAME_TOO_LONG;
-    if (colon == line)
-        return STATSD_EMPTY_NAME;
-    if (!parse_value(colon + 1, (size_t)(pipe - colon - 1), rate, sample))
-        return STATSD_BAD_VALUE;
-    sample->name = line;
-    sample->name_len = (uint16_t)(colon - line);
-    sample->hash = name_hash(line, sample->name_len);
-    return LINE_SAMPLE;
+    uint64_t hash = name_hash_keyed(member, len, &name_key_fixed);
+    hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    hash = (hash ^ hash >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return hash ^ hash >> 33;
 }
 
 /* ---- the common line: NAME:1 to 8 digits|type, no blanks; little-endian only ---- */
 
-/* By the low five bits of a line's last byte: what its end must be. */
-struct line_end {
-    uint32_t text; /* the last bytes, shifted down */
-    uint8_t shift; /* of the last four bytes to compare with it */
-    uint8_t len;   /* of it */
-    uint8_t type;
-};
+/* What a fast path writes of a sample beside its value. */
+static inline void put_head(struct statsd_sample *sample, const char *name, uint32_t name_len,
+                            unsigned type_and_flags, uint16_t sender)
+{
+    uint64_t head = name_len | (uint64_t)type_and_flags << 32 | (uint64_t)sender << 48;
+    sample->name = name;
+    memcpy((char *)sample + offsetof(struct statsd_sample, name_len), &head, sizeof(head));
+    sample->hash = name_hash(name, name_len);
+}
+_Static_assert(offsetof(struct statsd_sample, tags_len) ==
+                       offsetof(struct statsd_sample, name_len) + 2 &&
+                   offsetof(struct statsd_sample, type) ==
+                       offsetof(struct statsd_sample, name_len) + 4 &&
+                   offsetof(struct statsd_sample, flags) ==
+                       offsetof(struct statsd_sample, name_len) + 5 &&
+                   offsetof(struct statsd_sample, sender) ==
+                       offsetof(struct statsd_sample, name_len) + 6,
+               "put_head() writes them as one word");
 
-#define LINE_END_1(c, t)                                                                           \
-    [(c)&31] = {.text = '|' | (uint32_t)(c) << 8, .shift = 16, .len = 2, .type = (t)}
-
-static const struct line_end line_ends[32] = {
-    LINE_END_1('c', STATSD_COUNTER),
-    LINE_END_1('h', STATSD_COUNTER),
-    LINE_END_1('m', STATSD_COUNTER),
-    LINE_END_1('g', STATSD_GAUGE),
-    ['s' & 31] = {.text = '|' | 'm' << 8 | 's' << 16, .shift = 8, .len = 3, .type = STATSD_TIMER},
-};
+/* Names that only statsd_line.c knows what to do with. */
+static inline bool is_odd_name(const struct statsd_parser *parser, const char *name, size_t len)
+{
+    return (name[0] == '_' && statsd_has(parser, 1U << STATSD_DOG)) ||
+           (parser->looks_into_names && name_class_any(&parser->odd_names, name, len));
+}
 
 /* Up to 8 digits, the last one in the highest byte; `unused` bits at the low end are no digits. All
  * digits at once: pairs, then fours, then eight. False when one is no digit. */
@@ -164,16 +103,19 @@ static inline bool eight_digits(uint64_t text, unsigned unused, uint32_t *value)
     return true;
 }
 
-/* bytes[start..end) is a line whose only ':' may be at `colon`. False: let parse_line() see it. */
-static inline bool parse_common_line(const char *bytes, uint32_t start, uint32_t colon,
-                                     uint32_t end, struct statsd_sample *sample)
+/* bytes[start..end) is a line whose only ':' may be at `colon`. False: let others see it. `is_wide`
+ * is a constant wherever this is inlined. */
+static inline __attribute__((always_inline)) bool
+parse_common_line(const struct statsd_parser *parser, const char *bytes, uint32_t start,
+                  const uint32_t marks[2], struct statsd_sample *sample, bool is_wide)
 {
+    uint32_t colon = marks[0], end = marks[1];
     uint32_t tail, value;
     uint64_t text;
     if (end < 11) /* the loads below reach back 8 bytes from the pipe */
         return false;
     memcpy(&tail, bytes + end - 4, 4);
-    const struct line_end *kind = &line_ends[(uint8_t)bytes[end - 1] & 31];
+    const struct statsd_line_end *kind = &parser->ends[(uint8_t)bytes[end - 1] & 31];
     uint32_t pipe = end - kind->len;
     uint32_t digit_count = pipe - colon - 1;
     uint32_t name_len = colon - start;
@@ -186,120 +128,99 @@ static inline bool parse_common_line(const char *bytes, uint32_t start, uint32_t
     memcpy(&text, bytes + pipe - 8, 8);
     if (UNLIKELY(!eight_digits(text, (8 - digit_count) * 8, &value)))
         return false;
-    sample->name = bytes + start;
-    sample->name_len = (uint16_t)name_len;
-    sample->type = kind->type;
-    sample->hash = name_hash(bytes + start, name_len);
+    if (is_wide && UNLIKELY(is_odd_name(parser, bytes + start, name_len)))
+        return false;
+    put_head(sample, bytes + start, name_len, kind->type, parser->sender);
     double real = value;
     int64_t real_bits;
     memcpy(&real_bits, &real, sizeof(real_bits));
-    sample->count = kind->type == STATSD_COUNTER ? (int64_t)value : real_bits;
+    bool is_integer = is_wide ? (STATSD_INTEGER_TYPES >> kind->type & 1) != 0
+                              : kind->type == STATSD_COUNTER;
+    sample->count = is_integer ? (int64_t)value : real_bits;
     return true;
 }
 
 /* ---- the rest of the usual lines: signs, decimals and rates ---- */
 
-struct decimal { /* digits / 10^scale, exact in a double */
-    int64_t digits;
-    unsigned scale;
-    bool point;
-};
-
-static const double tens[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                              1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-
-/* [+-]digits[.digits] of at most 15 digits from *at on, which moves behind it. */
-static bool take_decimal(const char **at, const char *end, struct decimal *decimal)
-{
-    const char *c = *at;
-    bool negative = c < end && *c == '-';
-    uint64_t value = 0;
-    unsigned count = 0, scale = 0, point = 0;
-    c += c < end && (*c == '-' || *c == '+');
-    for (; c < end; c++) {
-        unsigned digit = (unsigned)(unsigned char)*c - '0';
-        if (digit <= 9) {
-            value = value * 10 + digit;
-            count++;
-            scale += point;
-        } else if (*c == '.' && point == 0) {
-            point = 1;
-        } else {
-            break;
-        }
-        if (count > 15)
-            return false;
-    }
-    *at = c;
-    decimal->digits = negative ? -(int64_t)value : (int64_t)value;
-    decimal->scale = scale;
-    decimal->point = point != 0;
-    return count > 0;
-}
-
-static double decimal_double(const struct decimal *decimal)
-{
-    return (double)decimal->digits / tens[decimal->scale];
-}
-
 /* "|TYPE" or "|TYPE|@RATE" up to the end. */
-static bool take_ending(const char *at, const char *end, uint8_t *type, double *rate)
+static bool take_ending(const struct statsd_parser *parser, const char *at, const char *end,
+                        uint8_t *type, double *rate)
 {
-    struct decimal decimal;
+    struct statsd_decimal decimal;
     size_t len = (size_t)(end - at);
     *rate = 1;
     if (len < 2 || at[0] != '|')
         return false;
-    if (at[1] == 'c' || ((at[1] == 'h' || at[1] == 'm') && len == 2))
-        *type = STATSD_COUNTER;
-    else if (at[1] == 'g')
-        *type = STATSD_GAUGE;
-    else if (len >= 3 && at[1] == 'm' && at[2] == 's')
-        *type = STATSD_TIMER;
-    else
+    bool is_timer = len >= 3 && at[1] == 'm' && at[2] == 's';
+    const struct statsd_line_end *kind = &parser->ends[(is_timer ? 's' : (uint8_t)at[1]) & 31];
+    /* Of the types of one letter only c and g may have more behind them in every dialect. */
+    if (kind->len != (is_timer ? 3 : 2) || (!is_timer && (uint8_t)at[1] != kind->text >> 8) ||
+        (len > 2 && !is_timer && at[1] != 'c' && at[1] != 'g'))
         return false;
-    at += *type == STATSD_TIMER ? 3 : 2;
+    *type = kind->type;
+    at += kind->len;
     if (at == end)
         return true;
     if (end - at < 3 || at[0] != '|' || at[1] != '@')
         return false;
     at += 2;
-    if (!take_decimal(&at, end, &decimal) || at != end || decimal.digits <= 0)
+    if (!statsd_decimal_take(&at, end, &decimal) || at != end || decimal.digits <= 0)
         return false;
-    *rate = decimal_double(&decimal);
+    *rate = statsd_decimal_double(&decimal);
     return true;
 }
 
-/* As parse_common_line(), for what that does not take; and what this does not take parse_line()
+/* What the dialects add to a sample. False: let statsd_line.c see it. */
+static bool widen(struct statsd_parser *parser, const struct statsd_decimal *decimal,
+                  char first, double rate, struct statsd_sample *sample)
+{
+    bool is_etsy = statsd_has(parser, 1U << STATSD_ETSY);
+    if (is_odd_name(parser, sample->name, sample->name_len) ||
+        (is_etsy && sample->type == STATSD_TIMER && decimal->digits < 0))
+        return false;
+    if (sample->type == STATSD_REAL_COUNTER)
+        sample->value = statsd_decimal_double(decimal) / rate + 0.0;
+    if (is_etsy && sample->type == STATSD_GAUGE && (first == '-' || first == '+')) {
+        sample->flags |= STATSD_DELTA;
+        parser->counts.dialects[STATSD_ETSY]++;
+    }
+    if (rate != 1 && (STATSD_VALUE_TYPES >> sample->type & 1) != 0 &&
+        statsd_has(parser, STATSD_WITH_FIELDS)) {
+        sample->flags |= STATSD_WEIGHTED;
+        sample->weight = 1 / rate;
+    }
+    return true;
+}
+
+/* As parse_common_line(), for what that does not take; and what this does not take statsd_line.c
  * will. It takes a line with a rate from 103 to 63 cycles (bench/stats_shard's traffic, all
  * sampled). */
-static __attribute__((noinline)) bool parse_usual_line(const char *bytes, uint32_t start,
-                                                       uint32_t colon, uint32_t end,
+static __attribute__((noinline)) bool parse_usual_line(struct statsd_parser *parser,
+                                                       const char *bytes, uint32_t start,
+                                                       const uint32_t marks[2],
                                                        struct statsd_sample *sample)
 {
-    struct decimal decimal;
-    const char *at = bytes + colon + 1;
-    uint32_t name_len = colon - start;
+    struct statsd_decimal decimal;
+    const char *at = bytes + marks[0] + 1;
+    uint32_t name_len = marks[0] - start;
+    uint8_t type;
     double rate;
     if (name_len - 1 >= STATSD_NAME_MAX || (uint8_t)bytes[start] <= ' ' ||
-        !take_decimal(&at, bytes + end, &decimal) ||
-        !take_ending(at, bytes + end, &sample->type, &rate))
+        !statsd_decimal_take(&at, bytes + marks[1], &decimal) ||
+        !take_ending(parser, at, bytes + marks[1], &type, &rate))
         return false;
-    if (sample->type != STATSD_COUNTER) {
-        double value = decimal_double(&decimal);
-        sample->value = value == 0 ? 0 : value;
+    put_head(sample, bytes + start, name_len, type, parser->sender);
+    if ((STATSD_INTEGER_TYPES >> type & 1) == 0) {
+        sample->value = statsd_decimal_double(&decimal) + 0.0; /* no -0 */
     } else if (rate == 1 && !decimal.point) {
         sample->count = decimal.digits;
     } else {
-        double quotient = whole_quotient(decimal_double(&decimal) / rate);
+        double quotient = statsd_whole_quotient(statsd_decimal_double(&decimal) / rate);
         if (!(quotient > -0x1p63 && quotient < 0x1p63))
             return false;
         sample->count = (int64_t)quotient;
     }
-    sample->name = bytes + start;
-    sample->name_len = (uint16_t)name_len;
-    sample->hash = name_hash(bytes + start, name_len);
-    return true;
+    return !parser->is_wide || widen(parser, &decimal, bytes[marks[0] + 1], rate, sample);
 }
 
 /* ---- lines of a datagram ---- */
@@ -326,23 +247,21 @@ static uint32_t find_line_end(struct statsd_lines *lines)
     return feed == NULL ? lines->size : (uint32_t)(feed - lines->bytes);
 }
 
-/* Takes the next line slowly. Returns the samples it gave, 0 or 1. */
-static __attribute__((noinline)) unsigned take_line(struct statsd_lines *lines,
-                                                    struct statsd_sample *sample,
-                                                    struct statsd_counts *counts)
+/* Takes the next line slowly. */
+static __attribute__((noinline)) unsigned take_line(struct statsd_parser *parser,
+                                                    struct statsd_lines *lines,
+                                                    struct statsd_sample *samples, unsigned max)
 {
     uint32_t end = find_line_end(lines);
-    int result = parse_line(lines->bytes + lines->start, lines->bytes + end, sample);
+    statsd_line_begin(parser, lines->bytes + lines->start, lines->bytes + end);
     lines->start = end + 1;
-    counts->lines += result != LINE_EMPTY;
-    if (result >= 0)
-        counts->rejects[result]++;
-    return result == LINE_SAMPLE;
+    return statsd_line_take(parser, samples, max);
 }
 
 /* Takes common lines up to the first other one. */
-static unsigned take_common_lines(struct statsd_lines *lines, struct statsd_sample *samples,
-                                  unsigned max)
+static inline __attribute__((always_inline)) unsigned
+take_common_lines(struct statsd_parser *parser, struct statsd_lines *lines,
+                  struct statsd_sample *samples, unsigned max, bool is_wide)
 {
     unsigned count = 0;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -355,46 +274,130 @@ static unsigned take_common_lines(struct statsd_lines *lines, struct statsd_samp
     for (; count < max && last - mark >= 2; count++, mark += 2) {
         uint32_t colon = mark[0], end = mark[1];
         if (colon >= size || bytes[colon] != ':' || (end < size && bytes[end] != '\n') ||
-            !(parse_common_line(bytes, start, colon, end, &samples[count]) ||
-              parse_usual_line(bytes, start, colon, end, &samples[count])))
+            !(parse_common_line(parser, bytes, start, mark, &samples[count], is_wide) ||
+              parse_usual_line(parser, bytes, start, mark, &samples[count])))
             break;
         start = end + 1;
     }
     lines->mark = (unsigned)(mark - lines->marks);
     lines->start = start;
+#else
+    (void)parser, (void)lines, (void)samples, (void)max, (void)is_wide;
 #endif
     return count;
 }
 
+static bool has_lines(const struct statsd_lines *lines)
+{
+    return lines->mark < lines->mark_count && lines->start < lines->size;
+}
+
 /* Takes lines while there are marks and room. */
-static unsigned take_lines(struct statsd_lines *lines, struct statsd_sample *samples, unsigned max,
-                           struct statsd_counts *counts)
+static unsigned take_lines(struct statsd_parser *parser, struct statsd_lines *lines,
+                           struct statsd_sample *samples, unsigned max)
 {
     unsigned count = 0;
-    while (count < max && lines->mark < lines->mark_count && lines->start < lines->size) {
-        unsigned common = take_common_lines(lines, samples + count, max - count);
-        counts->lines += common;
+    while (count < max && has_lines(lines) && !statsd_is_full(parser)) {
+        unsigned common =
+            parser->is_wide
+                ? take_common_lines(parser, lines, samples + count, max - count, true)
+                : take_common_lines(parser, lines, samples + count, max - count, false);
+        parser->counts.lines += common;
         count += common;
-        if (count < max && lines->mark < lines->mark_count && lines->start < lines->size)
-            count += take_line(lines, &samples[count], counts);
+        if (count < max && has_lines(lines))
+            count += take_line(parser, lines, &samples[count], max - count);
+        if (parser->rest.is_there)
+            break;
     }
     return count;
 }
 
-unsigned statsd_parse(const char *bytes, size_t size, size_t *offset,
-                      struct statsd_sample samples[STATSD_BURST], struct statsd_counts *counts)
+/* Goes on with a line that had more values than there was room for. */
+static unsigned take_rest(struct statsd_parser *parser, size_t *offset,
+                          struct statsd_sample *samples)
+{
+    unsigned count = statsd_line_take(parser, samples, STATSD_BURST);
+    if (!parser->rest.is_there)
+        *offset = parser->rest.offset;
+    return count;
+}
+
+unsigned statsd_parse(struct statsd_parser *parser, const char *bytes, size_t size, size_t *offset,
+                      struct statsd_sample samples[STATSD_BURST])
 {
     struct statsd_lines lines;
     unsigned count = 0;
     CHECK(size <= STATSD_SIZE_MAX);
-    while (count < STATSD_BURST && *offset < size) {
+    if (UNLIKELY(parser->rest.is_there))
+        count = take_rest(parser, offset, samples);
+    while (count < STATSD_BURST && *offset < size && !statsd_is_full(parser)) {
         lines.bytes = bytes + *offset;
         lines.size = (uint32_t)(size - *offset);
         lines.start = 0;
         lines.mark = 0;
         lines.mark_count = scan_marks(lines.bytes, lines.size, lines.marks);
-        count += take_lines(&lines, samples + count, STATSD_BURST - count, counts);
+        count += take_lines(parser, &lines, samples + count, STATSD_BURST - count);
         *offset += lines.start < lines.size ? lines.start : lines.size;
+        if (UNLIKELY(parser->rest.is_there)) { /* not the end yet */
+            parser->rest.offset = *offset;
+            *offset -= 1;
+            break;
+        }
     }
     return count;
+}
+
+/* ---- set up ---- */
+
+/* How lines end that take a fast path: "|c" and the like. */
+static void set_end(struct statsd_parser *parser, const char *text, uint8_t type)
+{
+    struct statsd_line_end *end = &parser->ends[(uint8_t)text[strlen(text) - 1] & 31];
+    end->len = (uint8_t)strlen(text);
+    end->shift = (uint8_t)(32 - 8 * end->len);
+    end->type = type;
+    for (unsigned i = 0; i < end->len; i++)
+        end->text |= (uint32_t)(uint8_t)text[i] << (8 * i);
+}
+
+void statsd_change(struct statsd_parser *parser, const struct statsd_settings *settings)
+{
+    bool odd[256];
+    parser->settings = *settings;
+    parser->settings.dialects |= 1U << STATSD_HEKA;
+    bool is_dog = statsd_has(parser, 1U << STATSD_DOG);
+    bool is_spec = statsd_has(parser, 1U << STATSD_SPEC);
+    uint8_t counter = statsd_has(parser, 1U << STATSD_ETSY) ? STATSD_REAL_COUNTER : STATSD_COUNTER;
+    memset(parser->ends, 0, sizeof(parser->ends));
+    set_end(parser, "|c", counter);
+    set_end(parser, "|h", is_dog || is_spec ? STATSD_HISTOGRAM : counter);
+    set_end(parser, "|m", is_spec ? STATSD_METER : counter);
+    set_end(parser, "|g", STATSD_GAUGE);
+    set_end(parser, "|ms", STATSD_TIMER);
+    if (is_dog)
+        set_end(parser, "|d", STATSD_DISTRIBUTION);
+    parser->is_wide = parser->settings.dialects != 1U << STATSD_HEKA;
+    parser->looks_into_names = statsd_name_odd(parser->settings.dialects, odd);
+    name_class_init(&parser->odd_names, odd);
+    parser->rest.is_there = false;
+    memset(parser->known, 0, sizeof(parser->known));
+}
+
+void statsd_init(struct statsd_parser *parser, const struct statsd_settings *settings)
+{
+    memset(parser, 0, offsetof(struct statsd_parser, scratch));
+    statsd_change(parser, settings);
+}
+
+/* The name of a line that is not at its end yet goes on to be needed. */
+void statsd_release(struct statsd_parser *parser)
+{
+    struct statsd_sample *model = &parser->rest.model;
+    uintptr_t scratch = (uintptr_t)parser->scratch, name = (uintptr_t)model->name;
+    parser->scratch_used = 0;
+    if (LIKELY(!parser->rest.is_there) || name < scratch || name >= scratch + STATSD_SCRATCH)
+        return;
+    memmove(parser->scratch, model->name, model->name_len);
+    model->name = parser->scratch;
+    parser->scratch_used = model->name_len;
 }

@@ -13,6 +13,8 @@
 #include "core/address.h"
 #include "control/outputs/outputs.h"
 #include "control/peer.h"
+#include "control/plugin_types.h"
+#include "control/queue/queue.h"
 #include "core/clock.h"
 
 enum { FINISH_MS = 2000 };
@@ -162,6 +164,12 @@ static void fini(void *state)
     peer_fini(&tcp->peer);
 }
 
+static const struct buffering_options buffering = {
+    .max_file_size = 128 << 20,
+    .full_action = QUEUE_SHUTDOWN,
+    .cursor_update_count = 50,
+};
+
 const struct output_ops tcp_output = {
     .plugin = {PLUGIN_ABI, "TcpOutput", &schema, sizeof(struct tcp_options),
                sizeof(struct tcp_state)},
@@ -170,6 +178,7 @@ const struct output_ops tcp_output = {
     .takes_encoder = true,
     .frames_protobuf = true,
     .buffers_by_default = true,
+    .buffering = &buffering,
     .refuses_ticker = true,
     .counters = counters,
     .check = check,

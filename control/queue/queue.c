@@ -83,6 +83,7 @@ static struct queue *allocate(const struct queue_options *options)
     if (queue == NULL)
         return NULL;
     queue->options = *options;
+    atomic_init(&queue->bytes_max, options->max_buffer_size);
     queue->io = options->io;
     queue->buffer_bytes = options->buffer_bytes;
     queue->lock_file = -1;
@@ -129,8 +130,11 @@ static int take_lock(struct queue *queue, struct err *err)
     char path[QUEUE_PATH_SIZE];
     queue_folder_path(queue->dir, QUEUE_LOCK_NAME, path);
     queue->lock_file = queue->io->open(queue->io->context, path, QUEUE_OPEN_LOCK);
-    if (queue->lock_file < 0)
-        return err_add(err, "%s: %s", path, strerror(-queue->lock_file));
+    if (queue->lock_file < 0) {
+        err_add(err, "%s: %s", path, strerror(-queue->lock_file));
+        errno = -queue->lock_file;
+        return -1;
+    }
     int rc = queue->io->lock(queue->io->context, queue->lock_file, false);
     if (rc == -EBUSY)
         return err_add(err, "%s: another queue has this folder", queue->dir);
@@ -143,8 +147,11 @@ static int open_folder(struct queue *queue, const char *dir, struct err *err, st
 {
     memcpy(queue->dir, dir, strlen(dir) + 1);
     int rc = queue_folder_make(queue->io, dir);
-    if (rc != 0)
-        return err_add(err, "can't make queue directory: %s: %s", dir, strerror(-rc));
+    if (rc != 0) {
+        err_add(err, "can't make queue directory: %s: %s", dir, strerror(-rc));
+        errno = -rc;
+        return -1;
+    }
     if (take_lock(queue, err) != 0)
         return -1;
     return queue_recover(queue, err, notes);
@@ -163,11 +170,49 @@ struct queue *queue_open(const char *dir, const struct queue_options *options, s
         free_queue(queue);
         return NULL;
     }
+    errno = 0;
     if (open_folder(queue, dir, err, notes) != 0) {
+        int code = errno;
         free_queue(queue);
+        errno = code;
         return NULL;
     }
     return queue;
+}
+
+bool queue_is_in_use(const struct queue_io *io, const char *dir)
+{
+    char path[QUEUE_PATH_SIZE];
+    if (io == NULL)
+        io = &queue_io_posix;
+    queue_folder_path(dir, QUEUE_LOCK_NAME, path);
+    int file = io->open(io->context, path, QUEUE_OPEN_READ);
+    if (file < 0)
+        return false;
+    int rc = io->lock(io->context, file, true);
+    io->close(io->context, file);
+    return rc == -EBUSY;
+}
+
+bool queue_has_unread(const struct queue_io *io, const char *dir)
+{
+    struct queue_folder folder = {0};
+    struct queue_position cursor = {0};
+    char text[QUEUE_CHECKPOINT_SIZE + 1];
+    const char *why = NULL;
+    if (io == NULL)
+        io = &queue_io_posix;
+    int rc = queue_checkpoint_read(io, dir, &cursor, text, &why);
+    bool has_unread = false;
+    if (rc != 0)
+        cursor = (struct queue_position){0, 0};
+    if (queue_folder_list(io, dir, &folder) == 0 && folder.count > 0) {
+        const struct queue_file *newest = &folder.files[folder.count - 1];
+        struct queue_position end = {newest->id, newest->size};
+        has_unread = folder.bytes > 0 && queue_position_compare(cursor, end) < 0;
+    }
+    queue_folder_fini(&folder);
+    return has_unread;
 }
 
 int queue_close(struct queue *queue)
@@ -183,25 +228,45 @@ int queue_close(struct queue *queue)
 
 /* ---- for any thread ---- */
 
+/* Under the lock. */
+static uint64_t unread_bytes(const struct queue *queue)
+{
+    const struct queue_folder *folder = &queue->folder;
+    uint64_t bytes = folder->bytes;
+    unsigned i = 0;
+    for (; i < folder->count && folder->files[i].id < queue->cursor.id; i++)
+        bytes -= folder->files[i].size; /* not deleted yet */
+    if (i < folder->count && folder->files[i].id == queue->cursor.id)
+        bytes -= queue->cursor.offset;
+    return bytes;
+}
+
 void queue_stats(struct queue *queue, struct queue_stats *stats)
 {
     *stats = (struct queue_stats){
-        .bytes_max = queue->options.max_buffer_size,
+        .bytes_max = queue_bytes_max(queue),
         .pending = queue_pending(queue),
-        .unacknowledged = atomic_load_explicit(&queue->unacknowledged, memory_order_relaxed),
     };
+    pthread_mutex_lock(&queue->lock);
+    stats->unacknowledged = atomic_load_explicit(&queue->unacknowledged, memory_order_relaxed);
     for (unsigned i = 0; i < QUEUE_COUNTER_COUNT; i++)
         stats->counters[i] = atomic_load_explicit(&queue->counters[i], memory_order_relaxed);
-    pthread_mutex_lock(&queue->lock);
     stats->bytes = queue->folder.bytes;
     stats->files = queue->folder.count;
+    stats->waiting = queue->waiting;
+    stats->unread_bytes = unread_bytes(queue);
     stats->cursor = queue->cursor;
     pthread_mutex_unlock(&queue->lock);
 }
 
+void queue_lift_limit(struct queue *queue)
+{
+    atomic_store_explicit(&queue->bytes_max, 0, memory_order_relaxed);
+}
+
 bool queue_is_nearly_full(struct queue *queue)
 {
-    uint64_t max = queue->options.max_buffer_size;
+    uint64_t max = queue_bytes_max(queue);
     if (atomic_load_explicit(&queue->is_full, memory_order_relaxed) ||
         atomic_load_explicit(&queue->is_disk_full, memory_order_relaxed))
         return true;

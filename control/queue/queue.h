@@ -7,7 +7,7 @@
  *          hekad -> output_queue/NAME/ID.log, checkpoint.txt.
  * Threads: queue_open, queue_close [owner, alone]. [appender] and [reader] may be two threads, or
  *          one: the calls of each are marked. queue_stats and queue_is_* [any].
- * Memory:  two buffers of buffer_bytes, positions of unacknowledged records, 16 bytes a file.
+ * Memory:  two buffers of buffer_bytes, positions of unacknowledged records, 24 bytes a file.
  * Failure: nothing that queue_sync() has confirmed is lost by a crash, a full disk or a write
  *          error: it is read again until it is acknowledged, in order. After a crash the records
  *          behind the last checkpoint come again, and so do unconfirmed ones that reached the disk,
@@ -51,6 +51,7 @@ const char *queue_error_text(int code); /* "Queue is full", ..., or that of the 
     X(APPENDED_BYTES, "appended_bytes", "bytes of those records")                                  \
     X(REFUSED, "refused", "times that a message found the queue or the disk full")                 \
     X(DROPPED, "dropped", "messages that full_action = drop threw away")                           \
+    X(LOST, "lost", "records of this run that could not be read again")                            \
     X(READ, "read", "records handed out, each time")                                               \
     X(RECOVERED, "recovered", "records of earlier runs, once each: as many may come twice")        \
     X(REPLAYED, "replayed", "records handed out again, or from before a checkpoint without use")   \
@@ -80,9 +81,16 @@ extern const struct queue_counter_name queue_counter_names[QUEUE_COUNTER_COUNT];
 /* Makes the folder if it is not there, takes its lock, finds the place to go on from, and cuts an
  * incomplete record at the end of the newest file. Reads at most the file of the checkpoint and the
  * newest one. Bad bytes in the folder are no error: `notes` (may be NULL) gets a text for each
- * thing that was found and what was done about it. NULL after adding to `err`. */
+ * thing that was found and what was done about it. NULL after adding to `err`; when folder or lock
+ * could not be made errno says why. */
 struct queue *queue_open(const char *dir, const struct queue_options *options, struct err *err,
                          struct err *notes);
+
+/* Somebody has the folder's lock. `io` NULL: queue_io_posix. */
+bool queue_is_in_use(const struct queue_io *io, const char *dir);
+
+/* There is something to read in the folder, as far as the names and sizes tell. */
+bool queue_has_unread(const struct queue_io *io, const char *dir);
 
 /* Syncs, writes the checkpoint, frees. 0, or negative when that could not be done: pending records
  * are lost then (the host has not released them), and acknowledged ones come again. NULL is fine.
@@ -113,6 +121,9 @@ int queue_sync(struct queue *queue);
 /* Throws away what is pending; returns how many messages, which are counted as dropped. Only a
  * crash can bring them back, when they had reached the disk. */
 unsigned queue_discard(struct queue *queue);
+
+/* The same, when the host keeps them: nothing is counted. */
+unsigned queue_forget(struct queue *queue);
 
 void queue_count_dropped(struct queue *queue, unsigned count);
 
@@ -152,13 +163,20 @@ struct queue_stats {
     unsigned files;
     unsigned pending;        /* taken, not durable */
     unsigned unacknowledged; /* read, not acknowledged */
+    uint64_t waiting;        /* records of this run that were not read yet */
+    uint64_t unread_bytes;   /* behind the cursor */
     struct queue_position cursor;
 };
+/* All of one moment, but `pending`: appended + recovered = acknowledged + unacknowledged + waiting
+ * + lost, unless queue_rewind() was called. */
 void queue_stats(struct queue *queue, struct queue_stats *stats);
 
 /* At least 90 % of max_buffer_size, or the last append or sync was refused: back-pressure, and
  * right after queue_open() the reason to wait with inputs (full_buffer_max_retries). */
 bool queue_is_nearly_full(struct queue *queue);
+
+/* No max_buffer_size from now on: for the last messages before the queue is given to another. */
+void queue_lift_limit(struct queue *queue);
 
 /* Nothing pending, nothing unacknowledged, nothing to read. */
 bool queue_is_drained(struct queue *queue);

@@ -129,7 +129,7 @@ static int make_file(struct queue *queue)
 
 static bool has_no_room(struct queue *queue, size_t framed)
 {
-    uint64_t max = queue->options.max_buffer_size;
+    uint64_t max = queue_bytes_max(queue);
     pthread_mutex_lock(&queue->lock);
     uint64_t bytes = queue->folder.bytes + queue->writer.used;
     pthread_mutex_unlock(&queue->lock);
@@ -161,7 +161,7 @@ static int admit(struct queue *queue, size_t framed, bool *must_sync)
 static int append_one(struct queue *queue, const struct queue_message *message, int *why)
 {
     struct queue_writer *writer = &queue->writer;
-    uint64_t bytes_max = queue->options.max_buffer_size;
+    uint64_t bytes_max = queue_bytes_max(queue);
     bool must_sync;
     *why = QUEUE_E_TOO_LARGE;
     if (message->size > queue->options.message_size_max)
@@ -223,10 +223,12 @@ static void publish(struct queue *queue)
     struct queue_file *file = &folder->files[folder->count - 1];
     CHECK(file->id == writer->id && file->size == writer->size);
     file->size += writer->used;
+    file->waiting += writer->records;
     folder->bytes += writer->used;
+    queue->waiting += writer->records;
+    queue_count(queue, QUEUE_APPENDED, writer->records);
     pthread_mutex_unlock(&queue->lock);
     writer->size += writer->used;
-    queue_count(queue, QUEUE_APPENDED, writer->records);
     queue_count(queue, QUEUE_APPENDED_BYTES, writer->used);
     set_pending(queue, 0, 0);
 }
@@ -260,11 +262,17 @@ int queue_sync(struct queue *queue)
     return rc;
 }
 
-unsigned queue_discard(struct queue *queue)
+unsigned queue_forget(struct queue *queue)
 {
     unsigned records = queue->writer.records;
-    queue_count_dropped(queue, records);
     set_pending(queue, 0, 0);
+    return records;
+}
+
+unsigned queue_discard(struct queue *queue)
+{
+    unsigned records = queue_forget(queue);
+    queue_count_dropped(queue, records);
     return records;
 }
 

@@ -35,8 +35,9 @@ int queue_position_compare(struct queue_position a, struct queue_position b);
 
 struct queue_file {
     uint32_t id;
-    bool is_sealed; /* nothing will be appended */
-    uint64_t size;  /* durable bytes */
+    bool is_sealed;   /* nothing will be appended */
+    uint64_t size;    /* durable bytes */
+    uint64_t waiting; /* records of this run that were not read yet */
 };
 
 struct queue_folder {         /* zero-initialise */

@@ -39,7 +39,8 @@ struct queue_reader { /* [reader] */
     bool is_checkpoint_due;         /* the cursor is ahead of the checkpoint */
     struct queue_position furthest; /* end of the last record that was read for the first time */
     struct queue_position counted;  /* what was skipped up to here is in the counters */
-    struct queue_position replay_until; /* records up to here may have been delivered */
+    struct queue_position replay_until;  /* records up to here may have been delivered */
+    unsigned fresh_own, fresh_recovered; /* of this call: read for the first time */
 };
 
 struct queue {
@@ -50,12 +51,14 @@ struct queue {
     size_t buffer_bytes;
     uint64_t first_new_id; /* files below are of earlier runs */
 
-    pthread_mutex_t lock;       /* of the next two */
+    pthread_mutex_t lock;       /* of the next three; queue_stats() is of one moment */
     struct queue_folder folder; /* files with durable records, oldest first */
     struct queue_position cursor;
+    uint64_t waiting; /* of all files */
 
     _Atomic uint64_t counters[QUEUE_COUNTER_COUNT];
     _Atomic unsigned pending, unacknowledged;
+    _Atomic uint64_t bytes_max; /* max_buffer_size, until the limit is lifted */
     _Atomic bool is_full, is_disk_full; /* what the last append, the last sync found */
     struct queue_writer writer;
     struct queue_reader reader;
@@ -64,6 +67,11 @@ struct queue {
 static inline void queue_count(struct queue *queue, enum queue_counter counter, uint64_t n)
 {
     atomic_fetch_add_explicit(&queue->counters[counter], n, memory_order_relaxed);
+}
+
+static inline uint64_t queue_bytes_max(const struct queue *queue)
+{
+    return atomic_load_explicit(&queue->bytes_max, memory_order_relaxed);
 }
 
 /* Reads the folder and sets folder, cursor, writer and reader. 0, or -1 after adding to `err`. */

@@ -106,10 +106,27 @@ static void close_file(struct queue_reader *reader)
     queue_scan_start(&reader->scanner, -1, 0);
 }
 
-/* Behind the current file. False: there is no id behind it. */
-static bool go_behind(struct queue_reader *reader)
+/* Records that the file should have and that were not found in it. */
+static void count_lost(struct queue *queue)
 {
+    uint32_t id = queue->reader.at.id;
+    pthread_mutex_lock(&queue->lock);
+    unsigned index = queue_folder_find(&queue->folder, id);
+    if (index < queue->folder.count && queue->folder.files[index].id == id) {
+        struct queue_file *file = &queue->folder.files[index];
+        queue_count(queue, QUEUE_LOST, file->waiting);
+        queue->waiting -= file->waiting;
+        file->waiting = 0;
+    }
+    pthread_mutex_unlock(&queue->lock);
+}
+
+/* Behind the current file. False: there is no id behind it. */
+static bool go_behind(struct queue *queue)
+{
+    struct queue_reader *reader = &queue->reader;
     close_file(reader);
+    count_lost(queue);
     reader->at.offset = reader->limit;
     if (reader->at.id == UINT32_MAX)
         return false;
@@ -121,7 +138,7 @@ static bool go_behind(struct queue_reader *reader)
  * */
 static bool leave_file(struct queue *queue)
 {
-    if (!go_behind(&queue->reader))
+    if (!go_behind(queue))
         return false;
     if (queue->reader.unacknowledged == 0)
         set_cursor(queue, queue->reader.at);
@@ -201,7 +218,9 @@ static void hand_out(struct queue *queue, const struct frame *frame, struct queu
     if (queue_position_compare(end, reader->furthest) > 0) {
         reader->furthest = end;
         if (end.id < queue->first_new_id)
-            queue_count(queue, QUEUE_RECOVERED, 1);
+            reader->fresh_recovered++;
+        else
+            reader->fresh_own++;
     }
 }
 
@@ -287,6 +306,27 @@ static int read_one(struct queue *queue, bool is_first, struct queue_record *rec
     return rc == 1 ? 1 : 0;
 }
 
+/* The records of one call are all of one file, where the reader still is. */
+static void account_read(struct queue *queue)
+{
+    struct queue_reader *reader = &queue->reader;
+    pthread_mutex_lock(&queue->lock);
+    if (reader->fresh_own > 0) {
+        unsigned index = queue_folder_find(&queue->folder, reader->at.id);
+        CHECK(index < queue->folder.count);
+        struct queue_file *file = &queue->folder.files[index];
+        uint64_t own = reader->fresh_own < file->waiting ? reader->fresh_own : file->waiting;
+        file->waiting -= own;
+        queue->waiting -= own;
+        reader->fresh_recovered += reader->fresh_own - (unsigned)own; /* somebody wrote there */
+    }
+    queue_count(queue, QUEUE_RECOVERED, reader->fresh_recovered);
+    atomic_store_explicit(&queue->unacknowledged, reader->unacknowledged, memory_order_relaxed);
+    pthread_mutex_unlock(&queue->lock);
+    reader->fresh_own = 0;
+    reader->fresh_recovered = 0;
+}
+
 int queue_read(struct queue *queue, struct queue_record *records, unsigned count_max)
 {
     struct queue_reader *reader = &queue->reader;
@@ -299,7 +339,7 @@ int queue_read(struct queue *queue, struct queue_record *records, unsigned count
         rc = read_one(queue, count == 0, &records[count]);
         count += rc == 1;
     }
-    atomic_store_explicit(&queue->unacknowledged, reader->unacknowledged, memory_order_relaxed);
+    account_read(queue);
     if (count == 0)
         queue_delete_passed(queue);
     return count > 0 ? (int)count : rc < 0 ? rc : 0;
@@ -316,7 +356,7 @@ static struct queue_position settle(struct queue *queue, struct queue_position e
     if (reader->at.id == end.id && scanner->file >= 0 && scanner->begin == scanner->end &&
         scanner->offset == reader->limit && look_up(queue) && reader->is_sealed &&
         scanner->offset == reader->limit)
-        go_behind(reader);
+        go_behind(queue);
     return reader->at.id > end.id ? (struct queue_position){reader->at.id, 0} : end;
 }
 
@@ -331,8 +371,10 @@ int queue_acknowledge(struct queue *queue, unsigned count)
     reader->first = (reader->first + count) % slots;
     reader->unacknowledged -= count;
     reader->since_checkpoint += count;
+    pthread_mutex_lock(&queue->lock);
     queue_count(queue, QUEUE_ACKNOWLEDGED, count);
     atomic_store_explicit(&queue->unacknowledged, reader->unacknowledged, memory_order_relaxed);
+    pthread_mutex_unlock(&queue->lock);
     return set_cursor(queue, reader->unacknowledged == 0 ? settle(queue, end) : end);
 }
 

@@ -17,6 +17,7 @@
 
 struct queue_tool { /* 0 or NULL is the default */
     FILE *out;
+    bool json;                 /* ls and verify */
     size_t message_size_max;   /* [hekad] max_message_size; MSG_SIZE_DEFAULT_MAX */
     const struct queue_io *io; /* queue_io_posix */
 };
@@ -33,11 +34,12 @@ struct queue_dump_options {
     uint64_t count_max;     /* 0: all */
 };
 
-/* A line for each queue under base_dir. 0, or -1 after adding to `err`. */
+/* A line, or an object of an array, for each queue under base_dir. 0, or -1 after adding to
+ * `err`. */
 int queue_tool_list(const struct queue_tool *tool, const char *base_dir, struct err *err);
 
-/* A line for each file, then the checkpoint. 0: all is well; 1: something is not, and printed; -1
- * after adding to `err`. */
+/* A line for each file, then the checkpoint; or one object. 0: all is well; 1: something is not,
+ * and printed; -1 after adding to `err`. */
 int queue_tool_verify(const struct queue_tool *tool, const char *dir, struct err *err);
 
 /* Messages in order. 0; 1: records that are no message were left out, which is said in `err`; -1

@@ -11,7 +11,7 @@ static const struct {
     const char *name, *help;
 } counter_texts[TCP_COUNTER_COUNT] = {
 #define TCP_COUNTER(id, name, help) {name, help},
-#include "dataplane/tcp/tcp_counters.def"
+#include "core/tcp_counters.def"
 };
 
 const char *tcp_counter_name(enum tcp_counter id)
@@ -157,6 +157,27 @@ void tcp_free(struct tcp *tcp)
 }
 
 /* ---- entry ---- */
+
+uint32_t tcp_prefetch(const struct tcp *tcp, const struct tcp_packet *packet)
+{
+    return tcp_table_prefetch(&tcp->table, &packet->flow);
+}
+
+void tcp_prefetch_connection(const struct tcp *tcp, uint32_t hash)
+{
+    uint32_t index = tcp_table_look(&tcp->table, hash);
+    if (index == TCP_NONE)
+        return;
+    const char *connection = (const char *)&tcp->connections[index];
+    for (size_t at = 0; at < sizeof(tcp->connections[0]); at += 64) /* cache lines */
+        __builtin_prefetch(connection + at, 1);
+}
+
+const void *tcp_prefetch_user(const struct tcp *tcp, uint32_t hash)
+{
+    uint32_t index = tcp_table_look(&tcp->table, hash);
+    return index == TCP_NONE ? NULL : tcp->connections[index].user;
+}
 
 void tcp_take(struct tcp *tcp, const struct tcp_packet *packet, uint64_t now_ns)
 {

@@ -11,7 +11,7 @@
  * Failure: a segment that is not taken is counted under a reason. A byte is acknowledged only when
  *          the handler has taken it or the pool holds it, and what the pool holds is given up only
  *          with its connection (counted); so the peer sends again whatever is dropped here.
- * Bounds:  see struct tcp_config; every bound has a counter in tcp_counters.def.
+ * Bounds:  see struct tcp_config; every bound has a counter in core/tcp_counters.def.
  * Source:  RFC 9293 (states, sequence checks, window), 7323 (window scale, timestamps, PAWS), 2018
  *          and 2883 (SACK, D-SACK), 5681 section 4.2 (ACKs), 5961 (challenge ACKs), 6528 (initial
  *          sequence numbers), 4987 (half-open connections and cookies), 6298 (retransmission of
@@ -98,6 +98,7 @@ struct tcp_config { /* 0: the default */
     uint64_t idle_ns;          /* never */
     unsigned challenges_per_s; /* 10, for each connection (RFC 5961 section 7) */
     unsigned resets_per_s;     /* 1,000, for segments of unknown connections */
+    bool is_traced;            /* a trace: the handshake's ACK says what our first number was */
     uint8_t secret[16];        /* random; of sequence numbers, cookies and hashes */
     const struct tcp_handler *handler;
     void *context;
@@ -105,7 +106,7 @@ struct tcp_config { /* 0: the default */
 
 enum tcp_counter {
 #define TCP_COUNTER(id, name, help) TCP_##id,
-#include "dataplane/tcp/tcp_counters.def"
+#include "core/tcp_counters.def"
     TCP_COUNTER_COUNT
 };
 const char *tcp_counter_name(enum tcp_counter id);
@@ -116,6 +117,13 @@ struct tcp;
 /* 0, or -1 after adding to `err`. `handler` must outlive the instance. */
 int tcp_new(const struct tcp_config *config, struct tcp **out, struct err *err);
 void tcp_free(struct tcp *tcp); /* closes nothing: tcp_abort_all() before; NULL is fine */
+
+/* Before tcp_take(), some packets ahead: memory of the packet's connection is asked for. Changes
+ * nothing, and may be left out. tcp_prefetch() gives the hash for the other two; the last one gives
+ * the user's pointer of the connection, or of another one, or NULL. */
+uint32_t tcp_prefetch(const struct tcp *tcp, const struct tcp_packet *packet);
+void tcp_prefetch_connection(const struct tcp *tcp, uint32_t hash);
+const void *tcp_prefetch_user(const struct tcp *tcp, uint32_t hash);
 
 /* One segment. `now_ns` is monotonic and never 0. ACKs may wait for tcp_flush(). */
 void tcp_take(struct tcp *tcp, const struct tcp_packet *packet, uint64_t now_ns);

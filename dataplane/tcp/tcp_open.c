@@ -292,6 +292,8 @@ static void take_ack(struct tcp *tcp, const struct tcp_packet *packet,
                      const struct tcp_segment *segment)
 {
     struct tcp_half_open cookie, *known = find_half_open(tcp, &packet->flow);
+    if (known != NULL && tcp->config.is_traced)
+        known->iss = segment->ack - 1;
     if (known != NULL && completes(known, segment, syn_window(tcp))) {
         struct tcp_half_open entry = *known;
         free_half_open(tcp, known);
@@ -332,8 +334,12 @@ void tcp_open_take(struct tcp *tcp, const struct tcp_packet *packet,
     } else if ((segment->flags & (TCP_SYN | TCP_ACK)) == TCP_ACK) {
         take_ack(tcp, packet, segment);
     } else {
+        const struct tcp_handler *handler = tcp->config.handler;
         tcp_count(tcp, TCP_SEGMENT_UNKNOWN);
-        tcp_send_reset_for(tcp, packet, segment);
+        /* RFC 9293 section 3.10.7.2: a port that listens drops it, any other answers. */
+        if ((segment->flags & TCP_ACK) ||
+            handler->find_listener(tcp->config.context, &packet->flow) < 0)
+            tcp_send_reset_for(tcp, packet, segment);
     }
 }
 

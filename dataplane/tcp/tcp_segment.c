@@ -92,14 +92,14 @@ bool tcp_segment_parse(const struct tcp_packet *packet, struct tcp_segment *segm
 
 static uint8_t *put_be16(uint8_t *at, uint16_t value)
 {
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
+    octets_store_be16(at, value);
     return at + 2;
 }
 
 static uint8_t *put_be32(uint8_t *at, uint32_t value)
 {
-    return put_be16(put_be16(at, (uint16_t)(value >> 16)), (uint16_t)value);
+    octets_store_be32(at, value);
+    return at + 4;
 }
 
 static uint8_t *put_syn_options(uint8_t *at, const struct tcp_header *header)

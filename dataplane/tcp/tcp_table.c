@@ -58,6 +58,18 @@ static const struct tcp_flow *flow_of(const struct tcp_table *table, uint32_t en
     return (const void *)(table->entries + entry * table->entry_size);
 }
 
+uint32_t tcp_table_prefetch(const struct tcp_table *table, const struct tcp_flow *flow)
+{
+    uint32_t hash = hash_of(table, flow);
+    __builtin_prefetch(&table->slots[hash & table->mask]);
+    return hash;
+}
+
+uint32_t tcp_table_look(const struct tcp_table *table, uint32_t hash)
+{
+    return table->slots[hash & table->mask].entry;
+}
+
 uint32_t tcp_table_find(const struct tcp_table *table, const struct tcp_flow *flow)
 {
     uint32_t hash = hash_of(table, flow);

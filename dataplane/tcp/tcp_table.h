@@ -32,6 +32,12 @@ int tcp_table_init(struct tcp_table *table, const void *entries, size_t entry_si
                    unsigned entries_max, const uint8_t *secret);
 void tcp_table_fini(struct tcp_table *table); /* zeroed is fine */
 
+/* For tcp_table_look(), whose memory is on its way when this returns. */
+uint32_t tcp_table_prefetch(const struct tcp_table *table, const struct tcp_flow *flow);
+/* The entry where the flow with this hash should be, or another one: nothing but a place to
+ * prefetch from. UINT32_MAX: none. */
+uint32_t tcp_table_look(const struct tcp_table *table, uint32_t hash);
+
 /* UINT32_MAX: not there. */
 uint32_t tcp_table_find(const struct tcp_table *table, const struct tcp_flow *flow);
 /* The flow is in entry `entry` and not in the table yet. */

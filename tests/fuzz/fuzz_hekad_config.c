@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_plan(const struct instances *instances)
 {
     struct conf_doc *doc = NULL;
-    char *plan = plan_writer_text(instances, 1);
+    char *plan = plan_writer_text(instances, 1, NULL);
     if (plan == NULL) /* names that are not UTF-8 cannot be JSON; daemon.c says so */
         return;
     CHECK(json_parse(plan, strlen(plan), "plan", &doc, NULL) == 0);

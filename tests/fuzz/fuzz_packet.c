@@ -20,6 +20,7 @@ enum {
     CONFIG_TRUST = 4,
     CONFIG_UNFINISHED = 8,
     CONFIG_FEW_FRAGMENTS = 16,
+    CONFIG_TCP = 32,
     CONTROL_END_OF_BURST = 1,
     CONTROL_CHAIN = 2,
     CONTROL_CHECKSUMS_GOOD = 4,
@@ -48,6 +49,7 @@ static void open_rig(uint8_t options)
     config.fragments_max = options & CONFIG_FEW_FRAGMENTS ? 2 : RIG_FRAGMENTS_MAX;
     config.fragment_mbufs_max = options & CONFIG_FEW_FRAGMENTS ? 5 : 0;
     rig_open(&rig, config);
+    packet_set_tcp(rig.stage, options & CONFIG_TCP);
     now_ns = 0;
 }
 
@@ -64,10 +66,24 @@ static void read_datagrams(void)
     }
 }
 
+static void read_segments(void)
+{
+    const struct tcp_packet *segments;
+    unsigned count = packet_segments(rig.stage, &segments);
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t sum = 0;
+        CHECK(segments[i].size >= TCP_HEADER_SIZE);
+        for (uint32_t at = 0; at < segments[i].size; at++)
+            sum += segments[i].bytes[at];
+        CHECK(sum <= segments[i].size * UINT8_MAX);
+    }
+}
+
 static void end_burst(void)
 {
     rig_burst(&rig, mbufs, mbuf_count, now_ns);
     read_datagrams();
+    read_segments();
     rig_drop_answers();
     mbuf_count = 0;
 }

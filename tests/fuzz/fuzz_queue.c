@@ -249,7 +249,8 @@ static void check_tools(struct sim_disk *disk)
 {
     struct queue_dump_options options = {.format = QUEUE_DUMP_JSON, .with_acknowledged = true};
     static struct err err;
-    struct queue_tool tool = {fopen("/dev/null", "w"), MESSAGE_MAX, &disk->io};
+    struct queue_tool tool = {
+        .out = fopen("/dev/null", "w"), .message_size_max = MESSAGE_MAX, .io = &disk->io};
     uint64_t changes = disk->changes.count;
     CHECK(tool.out != NULL);
     memset(&err, 0, sizeof(err));

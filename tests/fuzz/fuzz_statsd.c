@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * fuzz_statsd.c - any bytes as a datagram: the parser agrees with the byte-wise one, and what a
- *                 shard takes comes out of the flush.
+ *                 shard takes comes out of the flush. "!", a byte of dialects and a byte of tags
+ *                 may stand before it.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "core/check.h"
 #include "stats/accum.h"
+#include "stats/shard_totals.h"
 #include "tests/unit/stats/statsd_plain.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -16,33 +18,42 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { SIZE_MAX_HERE = 65536, SAMPLES_MAX = SIZE_MAX_HERE / 2 };
 
 static struct statsd_sample fast[SAMPLES_MAX], plain[SAMPLES_MAX];
+static char names[16 << 20]; /* of `fast`, as the parser writes over its own */
 
-static unsigned parse_fast(const char *bytes, size_t size, struct statsd_counts *counts)
+static unsigned parse_fast(const struct statsd_settings *settings, const char *bytes, size_t size,
+                           struct statsd_counts *counts)
 {
+    static struct statsd_parser parser;
     unsigned count = 0;
-    size_t offset = 0;
+    size_t offset = 0, used = 0;
+    statsd_init(&parser, settings);
     while (offset < size) {
         struct statsd_sample burst[STATSD_BURST];
         size_t before = offset;
-        unsigned got = statsd_parse(bytes, size, &offset, burst, counts);
-        CHECK(offset > before && offset <= size && count + got <= SAMPLES_MAX);
-        memcpy(fast + count, burst, got * sizeof(*burst));
-        count += got;
+        unsigned got = statsd_parse(&parser, bytes, size, &offset, burst);
+        CHECK(offset <= size && count + got <= SAMPLES_MAX);
+        CHECK(got > 0 || offset > before || statsd_is_full(&parser));
+        for (unsigned i = 0; i < got; i++) {
+            fast[count] = burst[i];
+            CHECK(used + burst[i].name_len <= sizeof(names));
+            memcpy(names + used, burst[i].name, burst[i].name_len);
+            fast[count++].name = names + used;
+            used += burst[i].name_len;
+        }
+        statsd_release(&parser);
     }
+    *counts = parser.counts;
     return count;
 }
 
-static void compare(unsigned count, const struct statsd_counts *counts, const char *bytes,
-                    size_t size)
+static void compare(const struct statsd_settings *settings, unsigned count,
+                    const struct statsd_counts *counts, const char *bytes, size_t size)
 {
     struct statsd_counts plain_counts = {0};
-    CHECK(statsd_plain_parse(bytes, size, plain, &plain_counts) == count);
+    CHECK(statsd_plain_parse(settings, bytes, size, plain, &plain_counts) == count);
     CHECK(memcmp(&plain_counts, counts, sizeof(plain_counts)) == 0);
-    for (unsigned i = 0; i < count; i++) {
-        CHECK(fast[i].name == plain[i].name && fast[i].name_len == plain[i].name_len);
-        CHECK(fast[i].type == plain[i].type && fast[i].hash == plain[i].hash);
-        CHECK(fast[i].count == plain[i].count);
-    }
+    for (unsigned i = 0; i < count; i++)
+        CHECK(statsd_plain_same(&fast[i], &plain[i]));
 }
 
 static int count_bytes(void *arg, const struct accum_chunk *chunk)
@@ -67,16 +78,21 @@ static void aggregate(unsigned count)
                                                .statsd_prefix = "statsd",
                                                .names_max = 20};
     const struct shard_limits limits = {16, 256, 32};
+    const struct shard_guard guard = {.prefix_names_max = 8, .sender_names_max = 12};
     struct shard *shard;
     struct accum *accum;
     size_t bytes = 0;
     if (shard_new(&limits, &shard) != 0)
         return;
+    CHECK(shard_set_guard(shard, &guard) == 0);
     CHECK(accum_new(&config, &accum, NULL) == 0);
+    for (unsigned i = 0; i < count; i++)
+        fast[i].sender = (uint16_t)(i % 3);
     shard_add(shard, fast, count);
-    const struct shard_counts *counts = shard_counts(shard);
-    uint64_t accepted = counts->accepted[0] + counts->accepted[1] + counts->accepted[2];
-    CHECK(accepted + counts->overflow_names + counts->overflow_timers == count);
+    struct shard_totals totals = {0};
+    shard_totals_add(&totals, shard);
+    uint64_t accepted = shard_totals_accepted(&totals);
+    CHECK(accepted + shard_totals_refused(&totals) == count);
     shard_request(shard);
     shard_poll(shard);
     CHECK(accum_merge(accum, shard) == accepted);
@@ -87,16 +103,23 @@ static void aggregate(unsigned count)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct statsd_settings settings = {0};
     struct statsd_counts counts = {0};
     if (size > SIZE_MAX_HERE)
         return 0;
+    if (size >= 3 && data[0] == '!') {
+        settings.dialects = data[1] & ((1U << STATSD_DIALECT_COUNT) - 1);
+        settings.tags = (enum statsd_tags)(data[2] % 3);
+        data += 3;
+        size -= 3;
+    }
     char *bytes = malloc(size + (size == 0)); /* ends where its memory ends */
     if (bytes == NULL)
         return 0;
     if (size > 0)
         memcpy(bytes, data, size);
-    unsigned count = parse_fast(bytes, size, &counts);
-    compare(count, &counts, bytes, size);
+    unsigned count = parse_fast(&settings, bytes, size, &counts);
+    compare(&settings, count, &counts, bytes, size);
     aggregate(count);
     free(bytes);
     return 0;

@@ -41,12 +41,14 @@ def environment(folder):
 
 class Appliance:
     """hekad with a data plane under it, in `namespace`. `sections` is the configuration behind
-    [hekad] and [dataplane]; {dir} in it is the folder of the test."""
+    [hekad] and [dataplane]; {dir} in it is the folder of the test. `hekad_options`: more lines of
+    [hekad]."""
 
     def __init__(self, folder, namespace, sections, the_map=None, options=None,
-                 dataplane_options=()):
+                 dataplane_options=(), hekad_options=()):
         self.folder, self.namespace = folder, namespace
         self.process = None
+        self.hekad_options = hekad_options
         self.run_dir = os.path.join(folder, "run")
         self.config = os.path.join(folder, "hekad.toml")
         write_json(os.path.join(folder, "core_map.json"), the_map or core_map())
@@ -70,7 +72,7 @@ class Appliance:
                 file.write(f"#!/bin/sh\nexec {DATAPLANE} \"$@\" {' '.join(dataplane_options)}\n")
             os.chmod(options["program"], 0o755)
         return "\n".join(['[hekad]', 'hostname = "appliance"', f'base_dir = "{self.folder}/base"',
-                          '', '[dataplane]',
+                          *self.hekad_options, '', '[dataplane]',
                           *(f'{name} = "{value}"' for name, value in options.items()), '', ''])
 
     def ask(self, command):
@@ -117,7 +119,8 @@ class Appliance:
         def quiet(status):
             stages = {stage["stage"]: stage for stage in status["stages"]}
             return (not any(stage["in_flight"] for stage in stages.values()) and
-                    not any(row["in_flight"] or row["held"] for row in status["consumers"]) and
+                    not any(row["in_flight"] or row["held"] or row["queued"]
+                            for row in status["consumers"]) and
                     (lines is None or
                      status["dataplane"]["counters"]["statsd_lines"] == lines))
         status = self.wait(what, quiet)
@@ -186,7 +189,8 @@ def assert_balanced(status):
     for row in status["consumers"]:
         assert row["residual"] == 0, row
         assert row["matched"] == row["read"] + row["in_flight"], row
-        assert row["read"] == row["delivered"] + sum(row["ends"].values()) + row["held"], row
+        assert (row["read"] + row["recovered"] == row["delivered"] + sum(row["ends"].values()) +
+                row["held"] + row["queued"]), row
     assert status["residual"] == 0, status
 
 

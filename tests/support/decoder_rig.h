@@ -1,37 +1,22 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * decoder_rig.h - a host of decoders: makes them from a configuration and takes what they commit.
+ * decoder_rig.h - a decoder (matcher/decoder_host.h) from a text, and what it commits.
  *
- * Place:   tests of decoders; it joins codec and matcher, which know nothing of each other.
+ * Place:   tests of decoders and of their host.
  * Threads: one owner.
  * Memory:  everything is freed by decoder_rig_fini(), also after a failed init.
  */
 #ifndef TESTS_SUPPORT_DECODER_RIG_H
 #define TESTS_SUPPORT_DECODER_RIG_H
 
-#include "codec/decoder.h"
-#include "matcher/capture_set.h"
+#include "matcher/decoder_host.h"
 
-enum { DECODER_RIG_MAX = 64, DECODER_RIG_MESSAGES = 64 };
-
-struct decoder_rig_instance {
-    struct decoder decoder;
-    void *config;
-    void *state;
-};
-
-struct decoder_rig_source {
-    struct decoder_rig *rig;
-    uint32_t index;
-};
+enum { DECODER_RIG_MESSAGES = 64 };
 
 struct decoder_rig { /* zero-initialise */
     struct conf_doc *doc;
-    struct decoder_rig_instance instances[DECODER_RIG_MAX];
-    unsigned count;
-    struct decoder_rig_source sources[DECODER_RIG_MAX];
-    struct capture_set *set;
-    struct capture_scratch *scratch;
+    struct decoder_program *program;
+    struct decoder_runner *runner;
     struct decoder root;
     /* what was committed since decoder_rig_decode() began */
     uint8_t *room;
@@ -51,5 +36,9 @@ void decoder_rig_fini(struct decoder_rig *rig);
 
 /* The code of decode(). */
 int decoder_rig_decode(struct decoder_rig *rig, const struct msg_view *message, int64_t now_ns);
+
+/* The same for a message of a payload, a Uuid and a Timestamp of 1 ns, in an allocation of exactly
+ * its size with the payload at the end, so that reading behind it is seen. */
+int decoder_rig_decode_text(struct decoder_rig *rig, struct msg_slice payload, int64_t now_ns);
 
 #endif

@@ -9,6 +9,7 @@ import tempfile
 import pytest
 
 # What the tests of tests/system take from here.
+from agent import Agent, Here, free_port  # noqa: F401
 from appliance import (DATAPLANE, HEKAD, ROOT, Appliance, DataPlane, assert_balanced,  # noqa: F401
                        copy_programs, copy_tree, core_map, environment, replay, replay_command,
                        send, write_json)
@@ -51,6 +52,9 @@ class Lab:
 
     def appliance(self, namespace, sections, **options):
         return self.keep(Appliance(self.dir, namespace, sections, **options))
+
+    def agent(self, name, sections, **options):
+        return self.keep(Agent(self.dir, name, sections, **options))
 
     def dataplane(self, namespace, plan, **options):
         return self.keep(DataPlane(self.dir, namespace, plan, **options))

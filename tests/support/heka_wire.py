@@ -36,10 +36,35 @@ def members(data):
         yield key >> 3, value
 
 
+def varints(data):
+    at, out = 0, []
+    while at < len(data):
+        value, at = varint(data, at)
+        out.append(value)
+    return out
+
+
+def field(data):
+    """(name, values) of one field; its numbers are packed, as we write them."""
+    name, values = "", []
+    for number, value in members(data):
+        if number == 1:
+            name = value.decode()
+        elif number in (4, 5):
+            values.append(value.decode() if number == 4 else value)
+        elif number == 7:
+            values += struct.unpack(f"<{len(value) // 8}d", value)
+        elif number in (6, 8):
+            values += [bool(item) if number == 8 else item for item in varints(value)]
+    return name, values
+
+
 def decode(data):
-    """{name: value} of a Heka message; its fields stay encoded."""
+    """{name: value} of a Heka message; its fields, if any: [(name, values)]."""
     out = {}
     for number, value in members(data):
+        if number == 10:
+            out.setdefault("Fields", []).append(field(value))
         if number in NAMES:
             text = value.decode() if isinstance(value, bytes) and number != 1 else value
             out[NAMES[number]] = str(uuid.UUID(bytes=value)) if number == 1 else text

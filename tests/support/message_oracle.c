@@ -386,3 +386,22 @@ const char *message_oracle_check(const uint8_t *bytes, size_t size, enum oracle_
         return difference;
     return compare(&view, expected);
 }
+
+Heka__Message *message_oracle_unpack(const uint8_t *bytes, size_t size)
+{
+    arena_used = 0;
+    return unpack(bytes, size);
+}
+
+void *message_oracle_memory(size_t size)
+{
+    void *memory = arena_alloc(NULL, size);
+    if (memory == NULL)
+        abort();
+    return memory;
+}
+
+const char *message_oracle_compare(const struct msg_view *view, const Heka__Message *expected)
+{
+    return compare(view, expected);
+}

@@ -19,6 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/heka.pb-c.h"
+#include "core/message.h"
+
 enum oracle_end {
     ORACLE_BOTH_ACCEPT,
     ORACLE_BOTH_REFUSE,
@@ -33,5 +36,14 @@ enum oracle_end {
 /* NULL when view and protobuf-c agree, and *end says in what; else what differs. size up to 64 KiB.
  */
 const char *message_oracle_check(const uint8_t *bytes, size_t size, enum oracle_end *end);
+
+/* ---- for message_edit_oracle.c ---- */
+
+/* Forgets what was unpacked before; NULL when protobuf-c refuses. */
+Heka__Message *message_oracle_unpack(const uint8_t *bytes, size_t size);
+/* More of the memory that it is in; a text that compare takes has its NUL counted. */
+void *message_oracle_memory(size_t size);
+/* NULL, or what differs. */
+const char *message_oracle_compare(const struct msg_view *view, const Heka__Message *expected);
 
 #endif

@@ -148,6 +148,8 @@ static void check_ack(struct rig_peer *peer, const struct rig_answer *answer)
 static void take_answer(void *context, const struct tcp_answer *answer)
 {
     struct rig *rig = context;
+    if (peer_of(answer->flow) >= RIG_PEERS) /* a stranger, who does not listen */
+        return;
     struct rig_peer *peer = &rig->peers[peer_of(answer->flow)];
     const uint8_t *header = answer->header;
     struct rig_answer last = {

@@ -13,11 +13,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
-#include <linux/ipv6.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,6 +28,7 @@
 #include "core/clock.h"
 #include "dataplane/checksum.h"
 #include "dataplane/tcp/tcp.h"
+#include "tests/support/tun.h"
 
 enum {
     PORT = 5565,
@@ -322,84 +318,6 @@ static void *serve(void *arg)
 
 /* ---- the kernel's side ---- */
 
-struct in6_ifreq_ { /* linux/ipv6.h's, which clashes with netinet/in.h in some versions */
-    struct in6_addr address;
-    uint32_t prefix;
-    int index;
-};
-
-static void set_flag(int fd, struct ifreq *request)
-{
-    if (ioctl(fd, SIOCGIFFLAGS, request) != 0)
-        die("SIOCGIFFLAGS");
-    request->ifr_flags |= IFF_UP | IFF_RUNNING;
-    if (ioctl(fd, SIOCSIFFLAGS, request) != 0)
-        die("SIOCSIFFLAGS");
-}
-
-static void set_ipv4(int fd, struct ifreq *request)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    inet_pton(AF_INET, "10.9.0.1", &address.sin_addr);
-    memcpy(&request->ifr_addr, &address, sizeof(address));
-    if (ioctl(fd, SIOCSIFADDR, request) != 0)
-        die("SIOCSIFADDR");
-    inet_pton(AF_INET, "255.255.0.0", &address.sin_addr);
-    memcpy(&request->ifr_netmask, &address, sizeof(address));
-    if (ioctl(fd, SIOCSIFNETMASK, request) != 0)
-        die("SIOCSIFNETMASK");
-}
-
-/* The address is to be used at once. */
-static void skip_address_detection(const char *name)
-{
-    char path[128];
-    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_dad", name);
-    FILE *file = fopen(path, "we");
-    if (file == NULL || fputs("0", file) < 0 || fclose(file) != 0)
-        die(path);
-}
-
-static void set_ipv6(struct ifreq *request)
-{
-    skip_address_detection(request->ifr_name);
-    int fd = socket(AF_INET6, SOCK_DGRAM, 0);
-    struct in6_ifreq_ address = {.prefix = 64};
-    if (fd < 0 || ioctl(fd, SIOCGIFINDEX, request) != 0)
-        die("SIOCGIFINDEX");
-    address.index = request->ifr_ifindex;
-    inet_pton(AF_INET6, "fd09::1", &address.address);
-    if (ioctl(fd, SIOCSIFADDR, &address) != 0)
-        die("SIOCSIFADDR (IPv6)");
-    /* It is tentative for a moment nevertheless. */
-    struct sockaddr_in6 own = {.sin6_family = AF_INET6, .sin6_addr = address.address};
-    for (unsigned i = 0; bind(fd, (const void *)&own, sizeof(own)) != 0; i++) {
-        if (i == 5000)
-            die("bind (IPv6)");
-        poll(NULL, 0, 1);
-    }
-    close(fd);
-}
-
-static int open_tun(void)
-{
-    struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
-    int tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK), fd = socket(AF_INET, SOCK_DGRAM, 0);
-    snprintf(request.ifr_name, sizeof(request.ifr_name), "heka%%d");
-    if (tun < 0 || fd < 0 || ioctl(tun, TUNSETIFF, &request) != 0)
-        die("/dev/net/tun");
-    int queue = 10000;
-    struct ifreq length = request;
-    length.ifr_qlen = queue;
-    if (ioctl(fd, SIOCSIFTXQLEN, &length) != 0)
-        die("SIOCSIFTXQLEN");
-    set_ipv4(fd, &request);
-    set_flag(fd, &request);
-    set_ipv6(&request);
-    close(fd);
-    return tun;
-}
-
 struct client {
     int fd;
     uint16_t port;
@@ -411,8 +329,8 @@ static void connect_client(struct client *client, const struct options *options)
 {
     struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(PORT)};
     struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
-    inet_pton(AF_INET, "10.9.0.2", &to4.sin_addr);
-    inet_pton(AF_INET6, "fd09::2", &to6.sin6_addr);
+    inet_pton(AF_INET, TUN_PEER4, &to4.sin_addr);
+    inet_pton(AF_INET6, TUN_PEER6, &to6.sin6_addr);
     const struct sockaddr *to = options->ipv6 ? (const void *)&to6 : (const void *)&to4;
     socklen_t size = options->ipv6 ? sizeof(to6) : sizeof(to4);
     client->fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -572,7 +490,7 @@ int main(int argc, char **argv)
     pthread_t thread;
     parse(argc, argv, &options);
     raise_file_limit();
-    server = (struct server){.options = &options, .random = options.seed, .tun = open_tun()};
+    server = (struct server){.options = &options, .random = options.seed, .tun = tun_open()};
     for (unsigned i = 0; i < PATTERN; i++)
         pattern[i] = pattern[i + PATTERN] = (uint8_t)(next_random(&server) >> 32);
     struct tcp_config config = {.connections_max = 20000, .handler = &handler, .context = &server};

@@ -33,7 +33,7 @@ BAD = {  # counter -> lines
     "statsd_no_colon": ["nonsense", "still nonsense"],
     "statsd_no_pipe": ["a:1"],
     "statsd_no_type": ["a:1|"],
-    "statsd_unknown_type": ["a:1|s", "a:1|q", "a:1|x2"],
+    "statsd_unknown_type": ["a:1|S", "a:1|q", "a:1|x2"],
     "statsd_bad_rate": ["a:1|c|@0", "a:1|c|@none"],
     "statsd_name_too_long": ["n" * 1100 + ":1|c"],
     "statsd_empty_name": [":1|c"],

@@ -25,12 +25,12 @@ Finding = collections.namedtuple("Finding", "path line rule text")
 LAYERS = {
     "core": {"core"},
     "codec": {"codec", "core"},
-    "matcher": {"matcher", "core"},
+    "matcher": {"matcher", "core", "codec"},
     "stats": {"stats", "core"},
     "sandbox": {"sandbox", "core", "codec"},
     "dataplane": {"dataplane", "core", "codec", "matcher", "stats"},
     "control": {"control", "core", "codec", "matcher", "stats", "sandbox"},
-    "bench": {"bench", "core", "codec", "matcher", "stats", "dataplane"},
+    "bench": {"bench", "core", "codec", "matcher", "stats", "dataplane", "sandbox"},
 }
 
 # Third-party header -> folders that own it.

@@ -25,7 +25,7 @@ from scapy.packet import Raw
 FOLDER = pathlib.Path(__file__).parent
 CORPUS = FOLDER.parents[1] / "fuzz" / "corpus" / "fuzz_packet"
 COUNTERS = FOLDER.parents[2] / "core" / "counters.def"
-CORPUS_OPTIONS = {"vlan=10": 1, "any_mac": 2, "unfinished": 8, "fragments=1": 16}
+CORPUS_OPTIONS = {"vlan=10": 1, "any_mac": 2, "unfinished": 8, "fragments=1": 16, "tcp": 32}
 CORPUS_END_OF_BURST, CORPUS_LATER, CORPUS_ROOMY = 1, 16, 64
 US, PEER = "02:00:00:00:00:01", "02:00:00:00:00:99"
 US4, PEER4, OTHER4 = "192.0.2.1", "192.0.2.9", "192.0.2.77"
@@ -78,6 +78,14 @@ class Case:
         self.lines.append(f"datagram listener={listener} size={len(payload)} from={source} "
                           f"port={port} fnv={fnv1a(payload):08x}")
         return self
+
+    def segment(self, packet, back):
+        """A TCP segment, and the frame that the test answers it with."""
+        ip = packet[IPv6] if IPv6 in packet else packet[IP]
+        data = bytes(ip.payload)
+        self.lines.append(f"segment from={ip.src} port={ip[TCP].sport} to={ip.dst} "
+                          f"port={ip[TCP].dport} size={len(data)} fnv={fnv1a(data):08x}")
+        return self.answer(back)
 
     def answer(self, packet):
         self.lines.append("answer " + bytes(packet).hex())
@@ -265,6 +273,43 @@ def ip4():
                "ip_unknown_protocol")
     case.frame(TO_US / IP(src=PEER4, dst=US4, proto=58) / Raw(bytes(8)), "packets_whole",
                "ip_unknown_protocol")
+
+
+def tcp_reset(sport, dport):
+    return TCP(sport=dport, dport=sport, seq=0x01020304, ack=0x05060708, flags="RA", window=0)
+
+
+def tcp_in(case, packet, back):
+    case.frame(packet, "packets_whole", "segments_tcp")
+    case.segment(packet.__class__(bytes(packet)), back)
+
+
+def tcp():
+    case = Case("tcp_segments", "tcp")
+    four, six = IP(src=PEER4, dst=US4), IPv6(src=PEER6, dst=US6)
+    back4 = FROM_US / IP(src=US4, dst=PEER4, flags="DF", id=0) / tcp_reset(40000, 5565)
+    back6 = FROM_US / IPv6(src=US6, dst=PEER6) / tcp_reset(40000, 5565)
+    syn = TCP(sport=40000, dport=5565, seq=1, flags="S", options=[("MSS", 1460), ("SAckOK", b"")])
+    data = TCP(sport=40000, dport=5565, seq=2, ack=9, flags="PA") / Raw(b"some bytes\n")
+    for segment in (syn, data):
+        tcp_in(case, TO_US / four / segment, back4)
+        tcp_in(case, TO_US / six / segment, back6)
+    tcp_in(case, TO_US / IP(src=PEER4, dst=US4, options=IPOption_RR()) / data, back4)
+    case.frame(TO_US / four / TCP(chksum=1), "packets_whole", "tcp_bad_checksum")
+    case.frame(TO_US / six / TCP(chksum=1), "packets_whole", "tcp_bad_checksum")
+    case.frame(TO_US / IP(src=PEER4, dst=US4, proto=6) / Raw(bytes(19)), "packets_whole",
+               "tcp_malformed_packet")
+    case.frame(TO_US / IP(src=PEER4, dst=US4, proto=6), "packets_whole", "tcp_malformed_packet")
+    case.frame(TO_US / IPv6(src=PEER6, dst=US6, nh=6) / Raw(bytes(19)), "packets_whole",
+               "tcp_malformed_packet")
+    group = Ether(dst=GROUP_MAC, src=PEER) / IPv6(src=PEER6, dst=GROUP6)
+    case.frame(group / data, "ip6_not_for_us")
+
+    case = Case("tcp_tagged", "tcp vlan=10")
+    tagged = Ether(dst=US, src=PEER) / Dot1Q(vlan=10, prio=3)
+    back = Ether(dst=PEER, src=US) / Dot1Q(vlan=10, prio=3)
+    tcp_in(case, tagged / four / data,
+           back / IP(src=US4, dst=PEER4, flags="DF", id=0) / tcp_reset(40000, 5565))
 
 
 def udp():
@@ -587,7 +632,7 @@ def icmp6():
 
 
 def main():
-    for make in (ethernet, arp, ip4, udp, icmp4, fragments_ip4_whole, fragments_ip4_overlap,
+    for make in (ethernet, arp, ip4, tcp, udp, icmp4, fragments_ip4_whole, fragments_ip4_overlap,
                  fragments_ip4_ends, fragments_ip4_echo, ip6, fragments_ip6, icmp6):
         make()
     for case in CASES:

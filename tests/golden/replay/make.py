@@ -52,6 +52,10 @@ def text(name, port, **options):
     return dict({"name": name, "kind": "text", "address": f"{OURS}:{port}"}, **options)
 
 
+def tokens(**options):
+    return dict({"type": "TokenSplitter"}, **options)
+
+
 # ---- cases: function -> (frames, plan or None, arguments) ----
 
 def statsd_good():
@@ -71,7 +75,7 @@ def statsd_bad_lines():
         udp("good.a:1|c\nno colon here\ngood.b:1|c"),
         udp("good.a:1|c\nno.pipe:1\ngood.b:1|c"),
         udp("good.a:1|c\nno.type:1|\ngood.b:1|c"),
-        udp("good.a:1|c\nset:1|s\nunknown:1|x\ngood.b:1|c"),
+        udp("good.a:1|c\nset:1|S\nunknown:1|x\ngood.b:1|c"),
         udp("good.a:1|c\nrate:1|c|@0\nrate:1|c|@-1\nrate:1|c|@x\nrate:1|c|@nan\ngood.b:1|c"),
         udp("good.a:1|c\n" + "n" * 1025 + ":1|c\n" + "m" * 1024 + ":1|c\ngood.b:1|c"),
         udp("good.a:1|c\n:1|c\ngood.b:1|c"),
@@ -115,6 +119,32 @@ def statsd_limits():
     return frames, plan([dict(STATSD, max_msg_size=60)], accumulators=[accumulator]), []
 
 
+def statsd_dialects():
+    """Tags of all styles, sets, changes of gauges, weights, an event and a service check; limits on
+    prefixes, senders and their samples."""
+    accumulators = [{"name": "StatAccumInput"},
+                    {"name": "guarded", "prefix_names_max": 3, "sender_names_max": 5}]
+    listeners = [
+        dict(STATSD, name="dog", dialects=["dogstatsd", "influx", "signalfx", "graphite"]),
+        dict(STATSD, name="etsy", address=f"{OURS}:8126", dialects=["etsy"]),
+        dict(STATSD, name="append", address=f"{OURS}:8127", dialects=["all"], tags="append"),
+        dict(STATSD, name="quota", address=f"{OURS}:8128", accumulator="guarded", sender_quota=12),
+    ]
+    frames = [
+        udp("hits:1|c|#b:2,a:1\nhits,a=1,b=2:1|c\nhits[b=2,a=1]:1|c\nhits;b=2;a=1:1|c"),
+        udp("users:ann|s\nusers:bob|s\nusers:ann|s\nsize:1:2:3|d|@0.5\nsize:5|h|c:id|T12"),
+        udp("_e{5,8}:Title|one\\ntwo|t:warning|h:web-1|#env:prod,alone\n_sc|db|2|m:gone|#x:y\n"
+            "_e{9,9}:x|y\n_sc|db|7"),
+        udp("up:5|g\nup:+2|g\nup:-3|g\nreal:1|c|@0.3\ntwo:1|c:2|ms\nodd/name here:1|c", port=8126),
+        udp("hits:1|c|#b.c:2,a:1", port=8127),
+        udp("".join(f"app.{index}:1|c\n" for index in range(6)), port=8128),
+        udp("".join(f"name{index}:1|c\n" for index in range(4)), port=8128),
+        udp("".join(f"more{index}:1|c\n" for index in range(4)), port=8128),
+        udp("other.sender:1|c\n", port=8128, source="192.0.2.77"),
+    ]
+    return frames, plan(listeners, accumulators=accumulators), []
+
+
 def fragments4():
     """In order, reversed, a piece missing, a piece twice, overlapping; and one near 64 KiB."""
     def pieces(name, ident, size=4000):
@@ -153,10 +183,10 @@ def text_null():
 def text_token():
     """Lines; what is behind the last delimiter; another delimiter; several tokens a message."""
     listeners = [
-        text("lines", 514, splitter="token"),
-        text("whole", 515, splitter="token", deliver_incomplete_final=True),
-        text("bars", 516, splitter="token", delimiter="|", deliver_incomplete_final=True),
-        text("pairs", 517, splitter="token", count=2),
+        text("lines", 514, splitter=tokens()),
+        text("whole", 515, splitter=tokens(deliver_incomplete_final=True)),
+        text("bars", 516, splitter=tokens(delimiter="|", deliver_incomplete_final=True)),
+        text("pairs", 517, splitter=tokens(count=2)),
     ]
     data = "one\ntwo\n\nthree\nrest"
     return ([udp(data, port) for port in (514, 515)] + [udp("a|b||c", 516)] +
@@ -168,7 +198,7 @@ def listeners_and_rules():
     """Several listeners of both kinds, on both address families; consumers that want different
     messages; messages that nobody wants."""
     listeners = [
-        STATSD, text("app", 5514, splitter="token"), text("audit", 5515),
+        STATSD, text("app", 5514, splitter="TokenSplitter"), text("audit", 5515),
         {"name": "six", "kind": "text", "address": f"[{OURS6}]:5516"},
         {"name": "any", "kind": "text", "address": "0.0.0.0:5517"},
         {"name": "quiet", "kind": "text", "address": f"{OURS}:5518"},
@@ -184,6 +214,59 @@ def listeners_and_rules():
     return [udp("n:1|c"), udp("fine\nan error\nError again\n", 5514), udp("login error", 5515),
             udp6("by six", 5516), udp("by any", 5517), udp("error unseen", 5518),
             udp("plain", 5518)], plan(listeners, consumers, hostname="edge1"), []
+
+
+ACCESS = (r'^(?P<Client>\S+) \S+ (?P<User>\S+) \[(?P<Timestamp>[^\]]+)\] '
+          r'"(?P<Verb>[A-Z]+) (?P<Path>\S+)[^"]*" (?P<Status>\d{3}) (?P<Bytes>\d+|-)')
+DECODERS = [
+    {"name": "access", "type": "PayloadRegexDecoder", "match_regex": ACCESS,
+     "timestamp_layout": "02/Jan/2006:15:04:05 -0700",
+     "message_fields": {"Type": "access", "Client": "%Client%", "Verb": "%Verb%",
+                        "Path|uri": "%Path%", "Status": "%Status%", "Bytes|B": "%Bytes%"}},
+    {"name": "quiet", "type": "PayloadRegexDecoder", "match_regex": r"^level=(?P<Severity>\S+) ",
+     "severity_map": {"error": 3, "info": 6}, "log_errors": False},
+    {"name": "mark", "type": "ScribbleDecoder",
+     "message_fields": {"Logger": "marked", "site": "x"}},
+    {"name": "pid", "type": "PayloadRegexDecoder", "match_regex": r"^pid (?P<P>\d+)",
+     "message_fields": {"Pid": "%P%"}},
+    {"name": "any", "type": "MultiDecoder", "subs": ["access", "quiet", "pid"]},
+    {"name": "both", "type": "MultiDecoder", "subs": ["quiet", "mark"], "cascade_strategy": "all"},
+]
+LOG_LINES = [
+    '10.0.0.7 - bob [10/Oct/2000:13:55:36 -0700] "GET /a?b=1 HTTP/1.0" 200 2326 "-" "curl"\n',
+    '10.0.0.8 - - [99/Xyz/2000:13:55:36 -0700] "POST /no/time HTTP/1.1" 404 - "-" "-"\n',
+    "level=error something\n", "level=odd something\n", "pid 12\n", "pid 99999999999\n",
+    "none of them\n",
+]
+
+
+def protobuf_message():
+    """Uuid, Timestamp 5, Type, Payload."""
+    return (b"\x0a\x10" + bytes(range(16)) + b"\x10\x05" + b"\x1a\x04wire" + b"\x32\x05bytes")
+
+
+def text_decoders():
+    """Each kind of decoder and each end of one; failures dropped, and sent marked."""
+    def lines(name, port, **options):
+        return text(name, port, splitter=tokens(deliver_incomplete_final=True), **options)
+    listeners = [
+        lines("web", 514, decoder="access"),
+        lines("web2", 515, decoder="access", send_decode_failures=True, set_hostname=True),
+        lines("levels", 516, decoder="quiet", send_decode_failures=True),
+        lines("first", 517, decoder="any"),
+        lines("all", 518, decoder="both"),
+        text("wire", 519, decoder="ProtobufDecoder"),
+        text("wire2", 520, decoder="ProtobufDecoder", send_decode_failures=True),
+        lines("pids", 521, decoder="pid"),
+    ]
+    data = "".join(LOG_LINES)
+    good = protobuf_message()
+    frames = [udp(data, port) for port in (514, 515, 516, 517, 518, 521)]
+    frames += [udp(good, 519), udp(good[:-1], 519), udp("", 519), udp(good, 520),
+               udp(good[:7], 520), udp("pid 7", 521), udp("pid 1 " + "x" * 1100, 521)]
+    consumers = [{"name": "fields", "message_matcher": "Fields[Status] == '200'"},
+                 {"name": "failures", "message_matcher": "Fields[decode_failure] == TRUE"}, ALL]
+    return frames, plan(listeners, consumers, decoders=DECODERS, max_message_size=1100), []
 
 
 def too_large():
@@ -241,6 +324,60 @@ def answers():
             udp("n:1|c")], None, ADDRESSES
 
 
+class Peer:
+    """A TCP peer in a trace: it cannot know our sequence numbers, and in a trace it need not."""
+
+    def __init__(self, port, sport, is_ipv6=False):
+        self.ip = IPv6(src=THEIRS6, dst=OURS6) if is_ipv6 else IP(src=THEIRS, dst=OURS, id=1)
+        self.ports = {"sport": sport, "dport": port}
+        self.start = 1000 * sport
+
+    def segment(self, flags, at=0, payload=b"", **more):
+        head = TCP(flags=flags, seq=self.start + at, ack=1 if "A" in flags else 0, **self.ports,
+                   **more)
+        return ETHER / self.ip / head / Raw(payload) if payload else ETHER / self.ip / head
+
+    def open(self):
+        return [self.segment("S", options=[("MSS", 1460), ("SAckOK", b""), ("WScale", 7)]),
+                self.segment("A", 1)]
+
+    def data(self, payload, at=1, flags="PA"):
+        return self.segment(flags, at, payload)
+
+
+def tcp_streams():
+    """Lines, frames and statsd over TCP: cut anywhere, again, in another order, over IPv6; a reset,
+    connections that are open at the end, a port where only UDP listens; UDP beside TCP."""
+    lines, six, frames, stats, lost, late = (
+        Peer(port, 40001 + index, index == 1)
+        for index, port in enumerate((5565, 5565, 5566, 8125, 5565, 5565)))
+    message = protobuf_message()
+    header = b"\x08" + bytes([len(message)])
+    frame = b"\x1e" + bytes([len(header)]) + header + b"\x1f" + message
+    out = lines.open() + six.open() + frames.open() + stats.open() + lost.open() + late.open()
+    out += [lines.data(b"one\ntwo\nth"), six.data(b"sechs\n"),
+            lines.data(b"six\n", 20), lines.data(b"six\n", 20),
+            lines.data(b"ree\nfour\n", 11),
+            frames.data(frame + b"garbage" + frame[:9]),
+            frames.data(frame[9:], 1 + len(frame) + 7 + 9),
+            stats.data(b"hits:1|c\nhits:2|c\n_e{5,4}:title|text\nlo"),
+            stats.data(b"ad:2|g\nlast:1|c", 40), udp("udp.hits:1|c"), udp("over udp", 5565),
+            lost.data(b"lost\nnot whole"), lost.segment("R", 15),
+            late.data(b"x" * 1300), late.data(b"y" * 1000 + b"\nz\nrest", 1301),
+            lines.segment("FA", 24), stats.segment("FA", 55),
+            Peer(514, 40010).segment("S")]
+    listeners = [
+        text("lines", 5565, net="tcp", splitter="TokenSplitter", set_hostname=True),
+        text("lines6", 5565, net="tcp", splitter="TokenSplitter", set_hostname=True,
+             address=f"[{OURS6}]:5565"),
+        text("frames", 5566, net="tcp", splitter="HekaFramingSplitter",
+             decoder="ProtobufDecoder"),
+        dict(STATSD, name="stats", net="tcp", dialects=["dogstatsd"]), STATSD,
+        text("datagrams", 5565), text("udp", 514),
+    ]
+    return out, plan(listeners, max_message_size=1100), []
+
+
 def nothing_for_us():
     """Only other people's traffic: the flush still says numStats 0."""
     return [ETHER / IP(src=THEIRS, dst="198.51.100.9") / UDP(dport=8125) / Raw("n:1|c")], None, \
@@ -252,9 +389,9 @@ def empty():
     return [], None, [*ADDRESSES, "--now", str(START_S * 10**9)]
 
 
-CASES = [statsd_good, statsd_bad_lines, statsd_ipv6, statsd_options, statsd_limits, fragments4,
-         fragments6, text_null, text_token, listeners_and_rules, too_large, malformed, answers,
-         nothing_for_us, empty]
+CASES = [statsd_good, statsd_bad_lines, statsd_ipv6, statsd_options, statsd_limits,
+         statsd_dialects, fragments4, fragments6, text_null, text_token, text_decoders,
+         tcp_streams, listeners_and_rules, too_large, malformed, answers, nothing_for_us, empty]
 
 
 def main():

@@ -66,7 +66,8 @@ static void test_names(void **state)
     assert_null(decoder_by_name("scribbledecoder"));
     assert_string_equal(decode_error_name(DECODE_E_NO_MATCH), "no_match");
     assert_string_equal(decode_error_name(DECODE_E_ALL_FAILED), "all_failed");
-    assert_string_equal(decode_error_name(DECODE_E_ALL_FAILED - 1), "unknown");
+    assert_string_equal(decode_error_name(DECODE_E_MALFORMED), "malformed");
+    assert_string_equal(decode_error_name(DECODE_E_MALFORMED - 1), "unknown");
     assert_string_equal(decode_error_name(0), "unknown");
     assert_string_equal(decode_note_name(DECODE_NOTE_LOST), "lost");
     for (size_t i = 0; builtin_decoders[i] != NULL; i++) {

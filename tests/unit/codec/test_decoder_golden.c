@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * test_decoder_golden.c - tests/golden/decoder: decoders by their configuration, messages in,
- * messages out.
+ * test_decoder_golden.c - a folder of tests/golden (decoder, or the argument): decoders by their
+ * configuration, messages in, messages out.
  *
  * NAME.in: TOML. [main] is the decoder, other sections are those that it names; [test] has `now`,
  * and `payloads`, one for each message; other members of the messages are always the same.
@@ -98,14 +98,22 @@ static void run(const char *name, const struct buffer *in, struct buffer *out)
     decoder_rig_fini(&rig);
 }
 
+static const char *folder = "decoder";
+static unsigned least = 32;
+
 static void test_golden_decoders(void **state)
 {
     (void)state;
-    assert_int_equal(golden_run("decoder", 32, run), 0);
+    assert_int_equal(golden_run(folder, least, run), 0);
 }
 
-int main(void)
+/* test_decoder_golden [FOLDER LEAST] */
+int main(int argc, char **argv)
 {
+    if (argc == 3) {
+        folder = argv[1];
+        least = (unsigned)strtoul(argv[2], NULL, 10);
+    }
     setenv("ZONEINFO", TEST_SOURCE_DIR "/golden/time/zones", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_decoders),

@@ -121,3 +121,4 @@ static const struct encoder_ops encoder_ops = {
 const struct encoder_instance fake_encoder = {.name = "FakeEncoder", .ops = &encoder_ops};
 
 const struct hekad_globals fake_globals = {.max_message_size = 65536, .log_flags = 3};
+const struct consumer_options fake_options = {.globals = &fake_globals};

@@ -34,6 +34,7 @@ void fake_output_instance(struct fake_output *fake, const char *name,
 extern const struct encoder_instance fake_encoder;
 
 extern const struct hekad_globals fake_globals;
+extern const struct consumer_options fake_options; /* with them */
 
 /* Waits, at most a minute, until the condition holds; a test fails when it does not. */
 #define WAIT_UNTIL(condition)                                                                      \

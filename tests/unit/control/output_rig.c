@@ -89,8 +89,8 @@ uint64_t output_rig_counter(const struct output_rig *rig, const char *name)
 
 uint64_t output_rig_drops(const struct output_rig *rig, const char *reason)
 {
-    for (unsigned i = 0; i < rig->host.drop_reasons; i++)
-        if (strcmp(rig->host.drops[i].reason, reason) == 0)
-            return rig->host.drops[i].count;
+    for (unsigned i = 0; i < rig->host.drops.count; i++)
+        if (strcmp(rig->host.drops.list[i].reason, reason) == 0)
+            return rig->host.drops.list[i].count;
     return 0;
 }

@@ -239,7 +239,7 @@ static void books_init(struct books *books)
     lane_rig_init(&books->rig, 1, 1);
     books->attachment = lane_rig_attach(&books->rig);
     fake_output_instance(&fake, "fake", &fake_encoder, &books->instance);
-    books->consumer = consumer_new(&books->instance, 0, &fake_globals, &err);
+    books->consumer = consumer_new(&books->instance, 0, &fake_options, &err);
     assert_int_equal(consumer_attach(books->consumer, books->attachment, 0, &err), 0);
     fake.drop_every = 2;
     for (int i = 0; i < 4; i++)
@@ -333,7 +333,7 @@ static void test_status(void **state)
                       .accum_bytes = 1000,
                       .series = 6,
                       .counters = &counters},
-        .consumers = &books.consumer,
+        .consumers = {books.consumer},
         .consumer_count = 1,
     };
     json_t *status = status_json(&input);

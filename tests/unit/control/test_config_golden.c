@@ -97,7 +97,7 @@ static void append_result(const char *path, struct buffer *out)
                      instances_build(config, map, &instances, NULL, NULL) != 0 || rc != 0);
     append_texts(out, "", &err);
     if (rc == 0) {
-        char *plan = plan_writer_text(instances, 1);
+        char *plan = plan_writer_text(instances, 1, NULL);
         assert_non_null(plan);
         append_texts(out, "note: ", &notes);
         buffer_append_text(out, plan);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "control/intake.h"
 #include "control/reader.h"
 #include "core/frame.h"
 #include "tests/unit/control/fake_output.h"
@@ -35,7 +36,7 @@ struct bench { /* a rig with consumers on it */
 static struct consumer *start_consumer(struct output_instance *instance, unsigned index)
 {
     struct err err = {0};
-    struct consumer *consumer = consumer_new(instance, index, &fake_globals, &err);
+    struct consumer *consumer = consumer_new(instance, index, &fake_options, &err);
     assert_non_null(consumer);
     return consumer;
 }
@@ -82,9 +83,9 @@ static struct consumer_status status_of(struct consumer *consumer)
 
 static uint64_t end_of(const struct consumer_status *status, const char *reason)
 {
-    for (unsigned i = 0; i < status->end_count; i++)
-        if (strcmp(status->ends[i].reason, reason) == 0)
-            return status->ends[i].count;
+    for (unsigned i = 0; i < status->ends.count; i++)
+        if (strcmp(status->ends.list[i].reason, reason) == 0)
+            return status->ends.list[i].count;
     return 0;
 }
 
@@ -119,7 +120,7 @@ static void test_in_order(void **state)
     assert_int_equal(status.read, 5000);
     assert_int_equal(status.delivered, 5000);
     assert_int_equal(status.in_flight + status.held + status.residual, 0);
-    assert_int_equal(status.end_count, 0);
+    assert_int_equal(status.ends.count, 0);
     assert_int_equal(status.counter_values[0], 5000);
     assert_string_equal(status.name, "first");
     assert_string_equal(status.type, "FakeOutput");
@@ -239,6 +240,7 @@ static void test_framing(void **state)
     struct frame frame;
     size_t consumed;
     struct hekad_globals globals = fake_globals;
+    struct consumer_options options = {.globals = &globals};
     struct err err = {0};
     (void)state;
     bench_init(&bench, 1, 1, &fake_encoder);
@@ -248,7 +250,7 @@ static void test_framing(void **state)
     bench.instances[0].use_framing = true;
     globals.max_message_size = 4000;
     memset(large, 'x', sizeof(large) - 1);
-    bench.consumers[0] = consumer_new(&bench.instances[0], 0, &globals, &err);
+    bench.consumers[0] = consumer_new(&bench.instances[0], 0, &options, &err);
     assert_non_null(bench.consumers[0]);
     attach(bench.consumers[0], bench.attachment);
     assert_int_equal(consumer_start(bench.consumers[0]), 0);
@@ -469,18 +471,18 @@ static void test_timer_and_reload(void **state)
 static void test_too_many_segments(void **state)
 {
     struct bench bench;
-    struct attachment *attachments[CONSUMER_READERS_MAX];
+    struct attachment *attachments[INTAKE_SOURCES_MAX];
     struct err err = {0};
     (void)state;
     bench_init(&bench, 1, 1, NULL);
-    for (unsigned i = 1; i < CONSUMER_READERS_MAX; i++) {
+    for (unsigned i = 1; i < INTAKE_SOURCES_MAX; i++) {
         assert_true(consumer_has_room(bench.consumers[0]));
         attachments[i] = lane_rig_attach(&bench.rig);
         attach(bench.consumers[0], attachments[i]);
     }
     assert_false(consumer_has_room(bench.consumers[0]));
     assert_int_equal(consumer_attach(bench.consumers[0], bench.attachment, 0, &err), -EAGAIN);
-    for (unsigned i = 1; i < CONSUMER_READERS_MAX; i++)
+    for (unsigned i = 1; i < INTAKE_SOURCES_MAX; i++)
         attachment_put(attachments[i]);
     bench_fini(&bench);
 }
@@ -521,8 +523,9 @@ static void test_bad_cursor(void **state)
     (void)state;
     lane_rig_init(&rig, 1, 1);
     struct attachment *attachment = lane_rig_attach(&rig);
+    atomic_store(&segment_cursor(&attachment->segment, 0, 0)->admitted, 1);
     atomic_store(&segment_cursor(&attachment->segment, 0, 0)->tail, 12345678);
-    assert_null(reader_open(attachment, 0, 0, &err));
+    assert_null(reader_open(attachment, 0, 0, LANE_BLOCK, &err));
     assert_int_equal(err.count, 1);
     attachment_put(attachment);
     lane_rig_fini(&rig);

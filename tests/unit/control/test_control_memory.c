@@ -14,9 +14,13 @@
 // clang-format on
 
 #include "control/consumer.h"
+#include "control/filter_host.h"
 #include "control/hekad_config.h"
 #include "control/plan_writer.h"
+#include "control/producer_folder.h"
+#include "control/rule_store.h"
 #include "control/status.h"
+#include "control/wait_graph.h"
 #include "tests/unit/control/fake_output.h"
 #include "tests/unit/control/lane_rig.h"
 #include "tests/unit/core/alloc_fail.h"
@@ -28,7 +32,10 @@ static const char config_text[] =
     "[LogOutput]\nmessage_matcher = \"TRUE\"\nencoder = \"PayloadEncoder\"\n"
     "[FileOutput]\nmessage_matcher = \"Type == 'x'\"\npath = \"/dev/null\"\n"
     "encoder = \"ProtobufEncoder\"\n"
-    "[CarbonOutput]\nmessage_matcher = \"TRUE\"\n[TcpOutput]\nmessage_matcher = \"TRUE\"\n";
+    "[PayloadRegexDecoder]\nmatch_regex = '^(?P<A>x)'\n[PayloadRegexDecoder.message_fields]\n"
+    "Type = '%A%'\n[MultiDecoder]\nsubs = ['PayloadRegexDecoder', 'ProtobufDecoder']\n"
+    "[CounterFilter]\n[CarbonOutput]\nmessage_matcher = \"TRUE\"\n"
+    "[TcpOutput]\nmessage_matcher = \"TRUE\"\n";
 
 static char path[] = "/tmp/control-memory-XXXXXX";
 
@@ -60,7 +67,7 @@ static bool load(struct hekad_config **config, struct instances **instances, cha
     if (rc == 0)
         rc = instances_build(*config, NULL, instances, &err, NULL);
     if (rc == 0)
-        *plan = plan_writer_text(*instances, 1);
+        *plan = plan_writer_text(*instances, 1, NULL);
     assert_int_equal(rc != 0, err.count > 0);
     return rc == 0 && *plan != NULL;
 }
@@ -96,6 +103,40 @@ static void test_load(void **state)
     free(whole);
 }
 
+/* Compiled rules, their file and the plan that names it. */
+static void test_rules(void **state)
+{
+    static struct hekad_config *config;
+    struct instances *instances;
+    char *plan, dir[] = "/tmp/control-memory-run-XXXXXX", command[64];
+    bool failed = true;
+    unsigned failures = 0;
+    (void)state;
+    assert_true(load(&config, &instances, &plan));
+    assert_non_null(mkdtemp(dir));
+    config->globals.base_dir = dir;
+    char *plan_path = NULL;
+    assert_true(asprintf(&plan_path, "%s/plan.json", dir) > 0);
+    for (unsigned i = 0; i < TRIES_MAX && failed; i++) {
+        struct err err = {0};
+        alloc_fail_at(i);
+        int rc = plan_writer_write(instances, 1, plan_path, &err);
+        failed = alloc_fail_stop();
+        assert_int_equal(rc != 0, err.count > 0);
+        failures += rc != 0;
+        rule_store_put(*instances->rules); /* from the start again */
+        *instances->rules = NULL;
+    }
+    assert_false(failed);
+    assert_true(failures > 20);
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+    free(plan_path);
+    free(plan);
+    instances_free(instances);
+    hekad_config_free(config);
+}
+
 static void test_consumers(void **state)
 {
     static struct hekad_config *config;
@@ -106,13 +147,15 @@ static void test_consumers(void **state)
     lane_rig_init(&rig, 2, 4);
     struct attachment *attachment = lane_rig_attach(&rig);
     assert_true(load(&config, &instances, &plan));
+    config->globals.base_dir = rig.dir; /* of TcpOutput's queue */
+    struct consumer_options options = {.globals = &config->globals};
     for (unsigned o = 0; o < instances->output_count; o++) {
         bool failed = true;
         for (unsigned i = 0; i < TRIES_MAX && failed; i++) {
             struct err err = {0};
             alloc_fail_at(i);
             struct consumer *consumer =
-                consumer_new(&instances->outputs[o], o, &config->globals, &err);
+                consumer_new(&instances->outputs[o], o, &options, &err);
             int rc = consumer != NULL ? consumer_attach(consumer, attachment, 0, &err) : -1;
             failed = alloc_fail_stop();
             assert_int_equal(rc != 0, err.count > 0);
@@ -127,6 +170,57 @@ static void test_consumers(void **state)
     lane_rig_fini(&rig);
 }
 
+static void delete_folder(void *arg, const char *folder)
+{
+    (void)arg;
+    producer_folder_delete(folder);
+}
+
+/* A filter with its producer and intake; a failed one leaves nothing but its folder. */
+static void test_filters(void **state)
+{
+    static struct hekad_config *config;
+    static struct bell bell;
+    static struct wait_graph graph;
+    struct instances *instances;
+    struct err err = {0};
+    char *plan_text, dir[] = "/tmp/control-filters-XXXXXX";
+    bool failed = true;
+    unsigned failures = 0;
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    assert_true(load(&config, &instances, &plan_text));
+    struct producer_plan *plan = producer_plan_new(instances, 1, &err);
+    assert_non_null(plan);
+    assert_int_equal(instances->filter_count, 1);
+    for (unsigned i = 0; i < TRIES_MAX && failed; i++) {
+        struct filter_host_config host_config = {.instance = &instances->filters[0],
+                                                 .run_dir = dir,
+                                                 .number = i + 1,
+                                                 .plan = plan,
+                                                 .bell = &bell,
+                                                 .graph = &graph};
+        err.count = 0;
+        alloc_fail_at(i);
+        struct filter_host *host = filter_host_new(&host_config, &err);
+        failed = alloc_fail_stop();
+        assert_int_equal(host == NULL, err.count > 0);
+        failures += host == NULL;
+        filter_host_free(host);
+    }
+    assert_false(failed);
+    assert_true(failures > 5);
+    producer_folder_each(dir, UINT64_MAX, delete_folder, NULL);
+    char producers[64];
+    snprintf(producers, sizeof(producers), "%s/producers", dir);
+    assert_int_equal(rmdir(producers), 0);
+    assert_int_equal(rmdir(dir), 0);
+    producer_plan_put(plan);
+    free(plan_text);
+    instances_free(instances);
+    hekad_config_free(config);
+}
+
 static void test_status(void **state)
 {
     static struct fake_output fake;
@@ -136,11 +230,11 @@ static void test_status(void **state)
     bool failed = true;
     (void)state;
     fake_output_instance(&fake, "fake", NULL, &instance);
-    struct consumer *consumer = consumer_new(&instance, 0, &fake_globals, &err);
+    struct consumer *consumer = consumer_new(&instance, 0, &fake_options, &err);
     struct status_input input = {
         .state = "running",
         .dataplane = {.state = "running", .counters = &counters},
-        .consumers = &consumer,
+        .consumers = {consumer},
         .consumer_count = 1,
     };
     for (unsigned i = 0; i < TRIES_MAX && failed; i++) {
@@ -157,7 +251,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_load),
+        cmocka_unit_test(test_rules),
         cmocka_unit_test(test_consumers),
+        cmocka_unit_test(test_filters),
         cmocka_unit_test(test_status),
     };
     return cmocka_run_group_tests(tests, write_config, remove_config);

@@ -270,7 +270,7 @@ static void test_hekad_killed(void **state)
             fail_msg("%u is lost", i);
         twice += counts[i] - 1;
     }
-    assert_true(twice <= 3 * CONSUMER_BATCH_MAX);
+    assert_true(twice <= 3 * BATCH_MAX);
 }
 
 /* A process that nobody waited for may still be there as a zombie. */
@@ -351,7 +351,8 @@ static void test_undelivered_stays(void **state)
     fake_server_stop(&server);
     snprintf(config, sizeof(config),
              "[TcpOutput]\nmessage_matcher = \"TRUE\"\naddress = \"127.0.0.1:%u\"\n"
-             "encoder = \"PayloadEncoder\"\n[PayloadEncoder]\nappend_newlines = false\n# %%s\n",
+             "use_buffering = false\nencoder = \"PayloadEncoder\"\n"
+             "[PayloadEncoder]\nappend_newlines = false\n# %%s\n",
              port);
     write_config(config);
     start_hekad("total=300");

@@ -95,6 +95,7 @@ static void assert_same(const struct core_map *a, const struct core_map *b)
     assert_int_equal(a->memory_mbytes, b->memory_mbytes);
     assert_int_equal(a->mbufs_per_port, b->mbufs_per_port);
     assert_int_equal(a->lane_mbytes, b->lane_mbytes);
+    assert_int_equal(a->lane_pages, b->lane_pages);
     assert_int_equal(a->idle_sleep, b->idle_sleep);
     assert_int_equal(a->force, b->force);
     assert_int_equal(a->port_count, b->port_count);

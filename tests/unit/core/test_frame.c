@@ -330,8 +330,10 @@ static void test_unknown_hash_is_the_default(void **state)
     size_t consumed;
     assert_int_equal(frame_scan(bytes, sizeof(bytes), MESSAGE_MAX, &frame, &consumed), FRAME_OK);
     assert_int_equal(frame.hash, FRAME_SHA1); /* the last that is known */
+    assert_true(frame.has_unknown_hash);      /* but never authentic */
     assert_int_equal(frame_scan(only, sizeof(only), MESSAGE_MAX, &frame, &consumed), FRAME_OK);
     assert_int_equal(frame.hash, FRAME_MD5);
+    assert_true(frame.has_unknown_hash);
 }
 
 /* One changed bit anywhere in message or HMAC, or an HMAC of another size, is noticed. */

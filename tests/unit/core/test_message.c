@@ -521,7 +521,7 @@ static void test_error_texts(void **state)
     assert_string_equal(msg_error_text(MSG_E_LIMIT),
                         "message, field count or group depth over the limit");
     assert_string_equal(msg_error_text(0), "unknown error");
-    assert_string_equal(msg_error_text(MSG_E_LIMIT - 1), "unknown error");
+    assert_string_equal(msg_error_text(MSG_E_INDEX - 1), "unknown error");
     assert_string_equal(msg_error_text(1), "unknown error");
 }
 

@@ -168,6 +168,19 @@ static void compare_datagrams(void)
     }
 }
 
+static void compare_segments(void)
+{
+    const struct tcp_packet *a, *b;
+    unsigned count = packet_segments(whole.stage, &a);
+    assert_int_equal(packet_segments(chained.stage, &b), count);
+    for (unsigned i = 0; i < count; i++) {
+        assert_memory_equal(&a[i].flow, &b[i].flow, sizeof(a[i].flow));
+        assert_memory_equal(a[i].path, b[i].path, sizeof(a[i].path));
+        assert_int_equal(a[i].size, b[i].size);
+        assert_memory_equal(a[i].bytes, b[i].bytes, a[i].size);
+    }
+}
+
 static void run_burst(uint64_t now_ns)
 {
     struct rte_mbuf *singles[PACKET_BURST_MAX], *chains[PACKET_BURST_MAX],
@@ -179,6 +192,7 @@ static void run_burst(uint64_t now_ns)
     rig_burst(&chained, chains, count, now_ns);
     compare_answers(answers, answer_count);
     compare_datagrams();
+    compare_segments();
     for (unsigned i = 0; i < COUNTER_COUNT; i++)
         assert_int_equal(whole.counters.values[i], chained.counters.values[i]);
 }
@@ -204,6 +218,9 @@ static void test_random_bursts(void **state)
         config.fragment_mbufs_max = RIG_POOL_SIZE;
         rig_open(&whole, config);
         rig_open(&chained, config);
+        bool takes_tcp = random_below(4) != 0;
+        packet_set_tcp(whole.stage, takes_tcp);
+        packet_set_tcp(chained.stage, takes_tcp);
         for (unsigned burst = 0; burst < BURSTS; burst++) {
             now_ns += random_below(10) == 0 ? UINT64_C(40000000000) : random_below(1000000);
             run_burst(now_ns);

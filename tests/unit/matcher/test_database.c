@@ -192,12 +192,163 @@ static void test_cache(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+/* ---- a file that a plan names ---- */
+
+static char folder[] = "/tmp/heka-database-XXXXXX", db_path[64];
+
+static void write_db(const struct buffer *bytes, size_t size)
+{
+    FILE *file = fopen(db_path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes->data, 1, size, file), size);
+    fclose(file);
+}
+
+static int load_db(const char *digest, size_t count, struct ruleset **set, struct err *err)
+{
+    memset(err, 0, sizeof *err);
+    *set = NULL;
+    return ruleset_load_file(db_path, digest, rules, count, set, err);
+}
+
+static void expect_db_refused(const char *digest, size_t count, int rc, const char *part)
+{
+    struct err *err = calloc(1, sizeof *err);
+    struct ruleset *set;
+
+    assert_int_equal(load_db(digest, count, &set, err), rc);
+    assert_null(set);
+    assert_int_equal(err->count, 1);
+    if (strncmp(err->texts[0], db_path, strlen(db_path)) != 0 || !strstr(err->texts[0], part))
+        fail_msg("%s", err->texts[0]);
+    free(err);
+}
+
+/* What has another digest is not looked into: an error of its header would say so. */
+static void check_digests(struct buffer *bytes, const char *digest)
+{
+    char other[RULESET_DIGEST_LEN + 1];
+
+    bytes->data[8] ^= 1; /* format */
+    write_db(bytes, bytes->size);
+    expect_db_refused(digest, RULES, -EPROTO, "the plan says ");
+    ruleset_digest(bytes->data, bytes->size, other);
+    expect_db_refused(other, RULES, -EPROTO, "of format 0, this program reads format 1");
+    bytes->data[8] ^= 1;
+    bytes->data[32 + 12] ^= 1; /* engine */
+    write_db(bytes, bytes->size);
+    ruleset_digest(bytes->data, bytes->size, other);
+    expect_db_refused(other, RULES, -EPROTO, "rule set compiled by \"Hyperscan ");
+    bytes->data[32 + 12] ^= 1;
+    write_db(bytes, bytes->size - 1);
+    expect_db_refused(digest, RULES, -EPROTO, "the plan says ");
+    ruleset_digest(bytes->data, bytes->size - 1, other);
+    expect_db_refused(other, RULES, -EPROTO, "cut off");
+    write_db(bytes, 0);
+    expect_db_refused(digest, RULES, -EPROTO, "0 bytes with the digest ");
+}
+
+static void test_file(void **state)
+{
+    struct ruleset *set = compile();
+    struct ruleset *loaded;
+    struct buffer bytes = {0};
+    struct err *err = calloc(1, sizeof *err);
+    char digest[RULESET_DIGEST_LEN + 1];
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(db_path, sizeof db_path, "%s/rules.db", folder);
+    assert_int_equal(ruleset_save(set, &bytes), 0);
+    ruleset_digest(bytes.data, bytes.size, digest);
+    expect_db_refused(digest, RULES, -ENOENT, "No such file or directory");
+    check_digests(&bytes, digest);
+    write_db(&bytes, bytes.size);
+    assert_int_equal(load_db(digest, RULES, &loaded, err), 0);
+    expect_same(set, loaded);
+    ruleset_free(loaded);
+    expect_db_refused(digest, RULES - 1, -EPROTO, "made of other rules than the plan's");
+    rules[1].text = "TRUE";
+    expect_db_refused(digest, RULES, -EPROTO, "made of other rules than the plan's");
+    rules[1].text = texts[1];
+    rules[1].signer = "other";
+    expect_db_refused(digest, RULES, -EPROTO, "made of other rules than the plan's");
+    rules[1].signer = ""; /* as NULL */
+    assert_int_equal(load_db(digest, RULES, &loaded, err), 0);
+    ruleset_free(loaded);
+    rules[1].signer = NULL;
+    unlink(db_path);
+    assert_int_equal(symlink("/dev/zero", db_path), 0);
+    expect_db_refused(digest, RULES, -ELOOP, "symbolic links");
+    unlink(db_path);
+    assert_int_equal(mkdir(db_path, 0700), 0);
+    expect_db_refused(digest, RULES, -EFBIG, "too large");
+    rmdir(db_path);
+    rmdir(folder);
+    ruleset_free(set);
+    buffer_fini(&bytes);
+    free(err);
+}
+
+static unsigned count_files(const char *dir)
+{
+    char command[128];
+    unsigned count = 0;
+
+    snprintf(command, sizeof command, "ls %s | wc -l", dir);
+    FILE *list = popen(command, "r");
+    assert_int_equal(fscanf(list, "%u", &count), 1);
+    pclose(list);
+    return count;
+}
+
+/* The one that was not used for longest goes; other files are nobody's business. */
+static void test_cache_bound(void **state)
+{
+    char dir[] = "/tmp/heka-rules-XXXXXX", path[128], command[192], text[32];
+    struct rule_text rule = {"bound", text, NULL};
+    enum ruleset_origin origin;
+    struct ruleset *set = NULL;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    for (unsigned i = 0; i < RULESET_CACHE_FILES_MAX + 3; i++) {
+        snprintf(text, sizeof text, "Pid == %u", i);
+        assert_int_equal(ruleset_compile_cached(dir, &rule, 1, &set, &origin, NULL), 0);
+        assert_int_equal(origin, RULESET_COMPILED);
+        ruleset_free(set);
+        snprintf(text, sizeof text, "Pid == 0"); /* in use all the time */
+        assert_int_equal(ruleset_compile_cached(dir, &rule, 1, &set, &origin, NULL), 0);
+        assert_int_equal(origin, RULESET_CACHED);
+        ruleset_free(set);
+    }
+    assert_int_equal(count_files(dir), RULESET_CACHE_FILES_MAX);
+    snprintf(path, sizeof path, "%s/other", dir);
+    fclose(fopen(path, "w"));
+    snprintf(path, sizeof path, "%s/%032x.rules.77", dir, 0); /* left by one that died */
+    fclose(fopen(path, "w"));
+    snprintf(command, sizeof command, "touch -d 2001-01-01 %s", path);
+    assert_int_equal(system(command), 0);
+    snprintf(text, sizeof text, "Pid == -1");
+    assert_int_not_equal(ruleset_compile_cached(dir, &rule, 1, &set, &origin, NULL), 0);
+    snprintf(text, sizeof text, "Pid == 9999");
+    assert_int_equal(ruleset_compile_cached(dir, &rule, 1, &set, &origin, NULL), 0);
+    ruleset_free(set);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(count_files(dir), RULESET_CACHE_FILES_MAX + 1);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_bad_bytes),
         cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_cache_bound),
     };
 
     return cmocka_run_group_tests_name("database", tests, make_rules, NULL);

@@ -78,27 +78,99 @@ struct statsd_sample model_timer(const char *name, double value)
     return sample;
 }
 
-struct statsd_sample model_sample(struct model *model, uint64_t *seed)
+const char *model_member(unsigned id)
+{
+    static char members[64][16];
+    snprintf(members[id], sizeof(members[id]), "member %u", id);
+    return members[id];
+}
+
+static void pick_member(struct statsd_sample *sample, struct model_series *series, uint64_t *seed)
+{
+    unsigned id = (unsigned)(model_random(seed) % 64);
+    sample->member = model_member(id);
+    sample->member_len = strlen(sample->member);
+    series->members |= UINT64_C(1) << id;
+}
+
+static void pick_gauge(struct statsd_sample *sample, struct model_series *series, uint64_t *seed,
+                       bool is_plain)
+{
+    bool is_delta = !is_plain && model_random(seed) % 2 == 0;
+    sample->flags = is_delta ? STATSD_DELTA : 0;
+    series->gauge = is_delta ? series->gauge + sample->value : sample->value;
+    series->is_set |= !is_delta;
+}
+
+static void pick_timer(struct statsd_sample *sample, struct model_series *series, uint64_t *seed,
+                       bool is_plain)
+{
+    bool is_weighted = !is_plain && model_random(seed) % 4 == 0;
+    sample->flags = is_weighted ? STATSD_WEIGHTED : 0;
+    sample->weight = is_weighted ? 2.5 : 1;
+    assert_true(series->samples < MODEL_TIMERS_MAX);
+    series->timers[series->samples] = sample->value;
+    series->weights[series->samples] = sample->weight;
+}
+
+static struct statsd_sample pick_sample(struct model *model, uint64_t *seed, unsigned types)
 {
     size_t len;
     unsigned id = (unsigned)(model_random(seed) % MODEL_NAMES);
-    struct statsd_sample sample = {.type = (uint8_t)(model_random(seed) % STATSD_TYPE_COUNT)};
+    struct statsd_sample sample = {.type = (uint8_t)(model_random(seed) % types)};
     struct model_series *series = &model->series[id][sample.type];
+    bool is_plain = types < STATSD_TYPE_COUNT;
     sample.name = model_name(id, &len);
     sample.name_len = (uint16_t)len;
     sample.hash = statsd_name_hash(sample.name, len);
     int64_t value = (int64_t)(model_random(seed) % 2000001) - 1000000;
-    if (sample.type == STATSD_COUNTER) {
+    sample.value = (double)value / 8;
+    if (sample.type == STATSD_COUNTER || sample.type == STATSD_METER) {
         sample.count = value;
         series->count += value;
+    } else if (sample.type == STATSD_REAL_COUNTER) {
+        series->real += sample.value;
+    } else if (sample.type == STATSD_GAUGE) {
+        pick_gauge(&sample, series, seed, is_plain);
+    } else if (sample.type == STATSD_SET) {
+        pick_member(&sample, series, seed);
     } else {
-        sample.value = (double)value / 8;
-        series->gauge = sample.value;
-        assert_true(series->samples < MODEL_TIMERS_MAX);
-        series->timers[series->samples] = sample.value;
+        pick_timer(&sample, series, seed, is_plain);
     }
     series->samples++;
     return sample;
+}
+
+struct statsd_sample model_sample(struct model *model, uint64_t *seed)
+{
+    return pick_sample(model, seed, STATSD_TIMER + 1);
+}
+
+struct statsd_sample model_sample_any(struct model *model, uint64_t *seed)
+{
+    return pick_sample(model, seed, STATSD_TYPE_COUNT);
+}
+
+static void check_members(const struct model_series *expected, const struct shard_series *series)
+{
+    uint64_t found = 0;
+    assert_true(series->member_count >= 1);
+    for (uint64_t i = 0; i < series->member_count; i++) {
+        unsigned id = 0;
+        while (id < 64 && series->members[i] !=
+                              statsd_member_hash(model_member(id), strlen(model_member(id))))
+            id++;
+        assert_true(id < 64);
+        found |= UINT64_C(1) << id;
+    }
+    assert_int_equal(found, expected->members);
+}
+
+static void check_timers(const struct model_series *expected, const struct shard_series *series)
+{
+    assert_memory_equal(series->timers, expected->timers, series->samples * sizeof(double));
+    for (uint64_t i = 0; i < series->samples; i++)
+        assert_true((series->weights == NULL ? 1 : series->weights[i]) == expected->weights[i]);
 }
 
 void model_check(struct model *model, const struct shard_series *series)
@@ -109,12 +181,18 @@ void model_check(struct model *model, const struct shard_series *series)
     assert_true(expected->samples > 0);
     assert_int_equal(series->samples, expected->samples);
     assert_int_equal(series->hash, statsd_name_hash(series->name, series->name_len));
-    if (series->type == STATSD_COUNTER)
+    assert_int_equal(series->tags_len, 0);
+    assert_int_equal(series->is_delta, series->type == STATSD_GAUGE && !expected->is_set);
+    if (series->type == STATSD_COUNTER || series->type == STATSD_METER)
         assert_int_equal(series->count, expected->count);
+    else if (series->type == STATSD_REAL_COUNTER)
+        assert_true(series->real == expected->real);
     else if (series->type == STATSD_GAUGE)
         assert_true(series->gauge == expected->gauge);
+    else if (series->type == STATSD_SET)
+        check_members(expected, series);
     else
-        assert_memory_equal(series->timers, expected->timers, series->samples * sizeof(double));
+        check_timers(expected, series);
     *expected = (struct model_series){0};
 }
 

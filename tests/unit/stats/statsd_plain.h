@@ -8,9 +8,13 @@
 
 #include "stats/statsd.h"
 
-/* A whole datagram at once. `samples` has room for one for each line. Returns their number. */
-unsigned statsd_plain_parse(const char *bytes, size_t size, struct statsd_sample *samples,
-                            struct statsd_counts *counts);
+/* A whole datagram at once. `samples` has room for one for each two bytes. Names with tags are
+ * valid until the next call. Returns the number of samples. */
+unsigned statsd_plain_parse(const struct statsd_settings *settings, const char *bytes, size_t size,
+                            struct statsd_sample *samples, struct statsd_counts *counts);
+
+/* Names and members are compared by their bytes. */
+bool statsd_plain_same(const struct statsd_sample *a, const struct statsd_sample *b);
 
 /* name_hash() as plain C computes it, whatever the rest is compiled for. */
 uint64_t name_hash_plain(const char *name, size_t len);

@@ -204,6 +204,74 @@ static void test_no_numbers(void **state)
     assert_false(statsd_number_parse(long_text, STATSD_NUMBER_MAX + 1, &number));
 }
 
+/* ---- shortest ---- */
+
+static void expect_shortest(double value, const char *expected)
+{
+    char text[DECIMAL_MAX];
+    size_t len = decimal_put_shortest(text, value);
+    assert_int_equal(len, strlen(expected));
+    assert_memory_equal(text, expected, len);
+}
+
+/* As node prints them. */
+static void test_shortest(void **state)
+{
+    (void)state;
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {
+        {0, "0"},
+        {-0.0, "0"},
+        {100, "100"},
+        {-1.5, "-1.5"},
+        {0.1, "0.1"},
+        {0.1 + 0.2, "0.30000000000000004"},
+        {1.0 / 3, "0.3333333333333333"},
+        {1e-6, "0.000001"},
+        {-1.25e-6, "-0.00000125"},
+        {1e-7, "1e-7"},
+        {1.5e-9, "1.5e-9"},
+        {5e-324, "5e-324"},
+        {9007199254740991.0, "9007199254740991"},
+        {9007199254740992.0, "9007199254740992"},
+        {123456789012345680000.0, "123456789012345680000"},
+        {1e20, "100000000000000000000"},
+        {1e21, "1e+21"},
+        {-1.2345e25, "-1.2345e+25"},
+        {DBL_MAX, "1.7976931348623157e+308"},
+        {4503599627370495.5, "4503599627370495.5"},
+    };
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_shortest(cases[i].value, cases[i].text);
+}
+
+static void test_shortest_reads_back(void **state)
+{
+    (void)state;
+    uint64_t seed = 21;
+    for (unsigned i = 0; i < 50000; i++) {
+        uint64_t bits = model_random(&seed);
+        char text[DECIMAL_MAX + 1], shorter[40];
+        double value;
+        memcpy(&value, &bits, sizeof(value));
+        if (i % 2 == 0)
+            value = (double)(int64_t)bits / 4096 / (double)(1 + i % 1000000);
+        if (!isfinite(value))
+            continue;
+        text[decimal_put_shortest(text, value)] = '\0';
+        assert_true(strtod(text, NULL) == value);
+        int digits = 0;
+        for (const char *at = text; *at != '\0' && *at != 'e'; at++)
+            digits += (*at >= '1' && *at <= '9') || (*at == '0' && digits > 0);
+        if (value == trunc(value)) /* whole numbers show zeros that are no digits */
+            continue;
+        snprintf(shorter, sizeof(shorter), "%.*e", digits - 2, value);
+        assert_true(digits < 2 || strtod(shorter, NULL) != value);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +281,8 @@ int main(void)
         cmocka_unit_test(test_random_numbers),
         cmocka_unit_test(test_doubles_come_back),
         cmocka_unit_test(test_no_numbers),
+        cmocka_unit_test(test_shortest),
+        cmocka_unit_test(test_shortest_reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,8 +77,28 @@ static void test_new_shard(void **state)
         shard_free(shard);
         fail_at++;
     } while (rc != 0);
-    assert_int_equal(fail_at, 10); /* the struct and 8 regions, then success */
+    assert_int_equal(fail_at, 21); /* the struct and 19 regions, then success */
     fail_at = -1;
+}
+
+static void test_guard(void **state)
+{
+    (void)state;
+    const struct shard_limits limits = {1000, 0, 1000};
+    const struct shard_guard guard = {.prefix_names_max = 5, .sender_names_max = 5};
+    struct shard *shard = NULL;
+    int rc;
+    assert_int_equal(shard_new(&limits, &shard), 0);
+    fail_at = 0;
+    do {
+        allocations = 0;
+        rc = shard_set_guard(shard, &guard);
+        assert_true(rc == -ENOMEM || rc == 0);
+        fail_at++;
+    } while (rc != 0);
+    assert_int_equal(fail_at, 3);
+    fail_at = -1;
+    shard_free(shard);
 }
 
 struct outcome {
@@ -180,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_shard),
+        cmocka_unit_test(test_guard),
         cmocka_unit_test(test_accum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

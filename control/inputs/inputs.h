@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * inputs.h - the inputs of this version and their options; adding one is a row here, one in
+ *            inputs.c, and its file.
+ */
+#ifndef CONTROL_INPUTS_INPUTS_H
+#define CONTROL_INPUTS_INPUTS_H
+
+#include "control/input.h"
+#include "stats/statsd_options.h"
+
+struct statsd_input_options { /* StatsdInput */
+    const char *address, *net, *stat_accum_name;
+    int64_t connections_max;
+    int64_t max_msg_size;
+    struct statsd_options lines;
+};
+
+struct udp_input_options { /* UdpInput */
+    const char *address, *net;
+    bool set_hostname;
+};
+
+struct tcp_input_options { /* TcpInput */
+    const char *address, *net;
+    bool use_tls, keep_alive;
+    int64_t keep_alive_period; /* s */
+    int64_t connections_max;
+    const struct conf_node *tls;
+};
+
+extern const struct input_ops stat_accum_input; /* options: struct accum_config */
+extern const struct input_ops statsd_input;
+extern const struct input_ops tcp_input;
+extern const struct input_ops udp_input;
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "control/tools/tool_sender.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "core/address.h"
+
+enum { ANSWERS_MAX = 4096 /* reads of what nobody asked for */ };
+
+static int fail(struct tool_sender *sender, const char *what, int error, struct err *err)
+{
+    /* The limit of SO_SNDTIMEO comes as one of these two. */
+    bool is_late = error == EAGAIN || error == EINPROGRESS;
+    err_add(err, "%s: %s: %s", sender->address, what, strerror(is_late ? ETIMEDOUT : error));
+    tool_sender_close(sender);
+    return -1;
+}
+
+/* Linux limits connect() by it, too. */
+static int open_socket(struct tool_sender *sender, const struct addrinfo *info)
+{
+    struct timeval wait = {.tv_sec = TOOL_SENDER_WAIT_S};
+    sender->fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC, info->ai_protocol);
+    if (sender->fd < 0)
+        return errno;
+    if (setsockopt(sender->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) == 0 &&
+        connect(sender->fd, info->ai_addr, info->ai_addrlen) == 0)
+        return 0;
+    int error = errno;
+    tool_sender_close(sender);
+    return error;
+}
+
+int tool_sender_open(struct tool_sender *sender, const char *address, bool is_udp, struct err *err)
+{
+    *sender = (struct tool_sender){.fd = -1, .is_udp = is_udp, .address = address};
+    struct addrinfo hints = {.ai_socktype = is_udp ? SOCK_DGRAM : SOCK_STREAM}, *found;
+    struct address_parts parts;
+    if (address_split(address, &parts) != 0)
+        return err_add(err, "'%s' is no address, allowed is HOST:PORT", address);
+    int rc = getaddrinfo(parts.host[0] != '\0' ? parts.host : NULL, parts.port, &hints, &found);
+    if (rc != 0)
+        return err_add(err, "%s: %s", address, gai_strerror(rc));
+    int error = 0;
+    for (const struct addrinfo *info = found; info != NULL && sender->fd < 0; info = info->ai_next)
+        error = open_socket(sender, info);
+    freeaddrinfo(found);
+    return sender->fd >= 0 ? 0 : fail(sender, "cannot connect", error, err);
+}
+
+void tool_sender_close(struct tool_sender *sender)
+{
+    if (sender->fd >= 0)
+        close(sender->fd);
+    sender->fd = -1;
+}
+
+int tool_sender_send(struct tool_sender *sender, const void *bytes, size_t size, struct err *err)
+{
+    const char *at = bytes;
+    do {
+        ssize_t sent = send(sender->fd, at, size, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            return fail(sender, "cannot send", errno, err);
+        at += sent;
+        size -= (size_t)sent;
+    } while (size > 0);
+    return 0;
+}
+
+int tool_sender_finish(struct tool_sender *sender, struct err *err)
+{
+    char ignored[256];
+    unsigned answers = 0;
+    ssize_t got = 0;
+    if (sender->is_udp) {
+        tool_sender_close(sender);
+        return 0;
+    }
+    if (shutdown(sender->fd, SHUT_WR) != 0)
+        return fail(sender, "cannot end the connection", errno, err);
+    do {
+        struct pollfd poll_fd = {.fd = sender->fd, .events = POLLIN};
+        int ready = poll(&poll_fd, 1, TOOL_SENDER_WAIT_S * 1000);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0)
+            return fail(sender, "it does not close; whether it has read all is not known",
+                        ready == 0 ? ETIMEDOUT : errno, err);
+        got = recv(sender->fd, ignored, sizeof(ignored), MSG_DONTWAIT);
+        if (got > 0 && ++answers == ANSWERS_MAX)
+            return fail(sender, "it sends instead of closing", EPROTO, err);
+    } while (got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN)));
+    if (got < 0)
+        return fail(sender, "whether it has read all is not known", errno, err);
+    tool_sender_close(sender);
+    return 0;
+}

@@ -1,0 +1,7 @@
+-- SPDX-License-Identifier: MPL-2.0
+-- try: an endless loop
+-- expect: instruction_limit exceeded
+function process_message()
+    while true do end
+    return 0
+end
