@@ -26,7 +26,7 @@
 
 enum {
     GENERATIONS = 60,
-    GENERATIONS_MAX = 6000,
+    GENERATIONS_MAX = 200000,
     BURST = 16,        /* datagrams of each kind in a burst */
     BURSTS_BETWEEN = 4, /* in each generation, beside those sent while it is adopted */
     STATSD_PORT = 8125,
