@@ -4,7 +4,7 @@
  *
  * Place:   workers that run SandboxFilter, SandboxDecoder, SandboxEncoder, SandboxInput and
  *          SandboxOutput. What a script sees is in docs/formats/sandbox.md; why the engine is built
- *          as it is, in docs/decisions/0013-luajit-interpreter.md.
+ *          as it is, in docs/decisions/0011-luajit-interpreter.md.
  * Threads: an instance belongs to one thread, whose stack has to have room for
  *          SANDBOX_C_STACK_SIZE and 1 MiB more. Only sandbox_call_serial(), sandbox_stop() and
  *          sandbox_escalate() are for others.

@@ -9,7 +9,7 @@
  * Source:  the lane step is that of XXH3 (multiply the two halves of a keyed word, add the word),
  *          the end is one 64 x 64 to 128-bit multiplication folded. The keys are the process's own
  *          once name_key_seed() has been called, so that nobody outside can choose names that
- *          collide: what it costs is in docs/decisions/0010-statsd-dialects.md.
+ *          collide: what it costs is in docs/decisions/0008-statsd-dialects.md.
  */
 #ifndef STATS_NAME_HASH_H
 #define STATS_NAME_HASH_H

@@ -10,7 +10,7 @@
  *          outside bytes[0..size) is read.
  * Failure: a bad line is counted by its reason and never stops the lines behind it.
  * Source:  Heka 0.11 StatsdInput; the dialects: docs/formats/statsd.md has the grammar and where it
- *          differs, docs/decisions/0010-statsd-dialects.md why.
+ *          differs, docs/decisions/0008-statsd-dialects.md why.
  *
  * For who takes samples: a series is (type, name bytes, tags_len). `tags` are the last tags_len
  * bytes of the name: ";key=value" for each, sorted by bytes, no pair twice. Types:

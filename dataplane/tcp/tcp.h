@@ -3,7 +3,7 @@
  * tcp.h - a TCP endpoint that only receives: passive open, in-order bytes to a handler, ACK, FIN
  *         and RST back.
  *
- * Place:   dataplane/stream.c feeds it the segments of one worker; tests feed it from a tun device
+ * Place:   dataplane/streams.c feeds it the segments of one worker; tests feed it from a tun device
  *          and from scripts. It knows nothing of DPDK, Ethernet or IP headers.
  * Threads: one instance belongs to one thread. No globals.
  * Memory:  all allocated by tcp_new(): connections, half-open connections, and a pool of blocks for

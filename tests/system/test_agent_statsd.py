@@ -71,7 +71,7 @@ def stream_to(address):
 
 def start(lab, interval=1):
     peer = lab.keep(TcpPeer(heka.Here))
-    tcp, udp = heka.free_port(), heka.free_port()
+    tcp, udp = heka.free_port(socket.SOCK_STREAM), heka.free_port()
     agent = lab.agent("agent", STREAMS % (tcp, udp, interval, peer.port))
     return agent, peer, tcp, udp
 
@@ -170,7 +170,7 @@ def test_who_sends(lab):
 
 def test_reload_hands_the_interval_on(lab):
     """A changed accumulator: one value for each series and time, and no sample is lost."""
-    peer, port, sent = lab.keep(TcpPeer(heka.Here)), heka.free_port(), 0
+    peer, port, sent = lab.keep(TcpPeer(heka.Here)), heka.free_port(socket.SOCK_STREAM), 0
     text = STREAMS % (port, heka.free_port(), 2, peer.port)
     agent = lab.agent("agent", text)
     with stream_to(("127.0.0.1", port)) as out:
