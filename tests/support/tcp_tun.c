@@ -499,8 +499,10 @@ int main(int argc, char **argv)
         die(err.texts[0]);
     struct client *clients = calloc(options.connections, sizeof(*clients));
     uint64_t start_ns = clock_mono_ns();
-    if (clients == NULL || pthread_create(&thread, NULL, serve, &server) != 0)
-        die("start");
+    if (clients == NULL)
+        die("no memory");
+    if (pthread_create(&thread, NULL, serve, &server) != 0)
+        die("no thread");
     unsigned unfinished = run_clients(clients, &options);
     uint64_t took_ns = clock_mono_ns() - start_ns;
     wait_for_end(&server);

@@ -77,13 +77,15 @@ class Load:
 
 
 def read_lines(path):
-    """How often each line is there, and whether they are in order."""
+    """How often each line is there, and whether they are in order. What is left of a write that a
+    kill has cut stands in front of the next line."""
     counts, in_order, before = array.array("B"), True, -1
     with open(path, encoding="ascii") as file:
         for line in file:
-            if not line.startswith("line "):
+            start = line.rfind("line ")
+            if start < 0:
                 continue
-            number = int(line[5:])
+            number = int(line[start + 5:])
             if number >= len(counts):
                 counts.extend(itertools.repeat(0, number + 1 - len(counts)))
             counts[number] += 1

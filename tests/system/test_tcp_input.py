@@ -221,7 +221,9 @@ def test_hekad_killed_while_records_come(lab):
     assert status["dataplane"]["counters"]["messages_committed"] == len(wanted)
     appliance.stop()
     found = records(lab)
-    assert sorted(set(found)) == wanted, "duplicates may be there, gaps not"
+    gaps, torn = set(wanted) - set(found), set(found) - set(wanted)
+    assert not gaps, "duplicates may be there, gaps not"
+    assert len(torn) <= 1, "the write that the kill may have cut"
 
 
 SIGNED = """

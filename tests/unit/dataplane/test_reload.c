@@ -59,7 +59,8 @@ static struct plan *make_plan(uint64_t generation)
                        " \"accumulator\": \"a\"},"
                        "{\"name\": \"text\", \"kind\": \"text\", \"address\": \"10.0.0.1:514\"}],"
                        " \"consumers\": [{\"name\": \"all\", \"message_matcher\": \"TRUE\"}%s%s]}",
-                       (unsigned long long)generation, (unsigned long long)(generation / 5 + 1),
+                       (unsigned long long)generation,
+                       (unsigned long long)(generation / 5 % 100 + 1),
                        has_slot(generation, 1) ? ", {\"name\": \"odd\", \"slot\": 1,"
                                                  " \"message_matcher\": \"Type == 'text'\"}"
                                                : "",
