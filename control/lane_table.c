@@ -46,14 +46,14 @@ void lane_entry_want(struct lane_entry *entry, unsigned slot, unsigned generatio
 {
     if (slot == entry->own_slot)
         return;
-    entry->todo[slot / 64] |= UINT64_C(1) << (slot % 64);
+    entry->wanted[slot / 64] |= UINT64_C(1) << (slot % 64);
     entry->generation[slot] = generation;
 }
 
 void lane_table_forget(struct lane_table *table, unsigned slot)
 {
     for (unsigned i = 0; i < table->count; i++)
-        table->entries[i]->todo[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+        table->entries[i]->wanted[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
 }
 
 /* True when each of its producers has the consumer in its plan. One that the segment never had is
@@ -76,27 +76,27 @@ static bool is_admitted(const struct lane_entry *entry, unsigned slot)
 static void attach_wanted(struct lane_entry *entry, lane_attach_fn attach, void *arg)
 {
     for (unsigned w = 0; w < RECORD_MASK_WORDS; w++) {
-        for (uint64_t bits = entry->todo[w]; bits != 0; bits &= bits - 1) {
+        for (uint64_t bits = entry->wanted[w]; bits != 0; bits &= bits - 1) {
             unsigned slot = w * 64 + (unsigned)__builtin_ctzll(bits);
             if (is_admitted(entry, slot) &&
                 attach(arg, slot, entry->attachment, entry->generation[slot]) != -EAGAIN)
-                entry->todo[w] &= ~(UINT64_C(1) << (slot % 64));
+                entry->wanted[w] &= ~(UINT64_C(1) << (slot % 64));
         }
     }
 }
 
-static bool has_todo(const struct lane_entry *entry)
+static bool is_wanted_by_any(const struct lane_entry *entry)
 {
     uint64_t any = 0;
     for (unsigned w = 0; w < RECORD_MASK_WORDS; w++)
-        any |= entry->todo[w];
+        any |= entry->wanted[w];
     return any != 0;
 }
 
 /* Only the table's own reference is left, and nobody is to get another one. */
 static bool is_unread(const struct lane_entry *entry)
 {
-    return attachment_is_final(entry->attachment) && !has_todo(entry) &&
+    return attachment_is_final(entry->attachment) && !is_wanted_by_any(entry) &&
            atomic_load_explicit(&entry->attachment->references, memory_order_acquire) == 1;
 }
 

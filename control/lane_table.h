@@ -23,7 +23,7 @@ struct lane_entry {
     char name[SEGMENT_NAME_SIZE];
     char folder[PRODUCER_FOLDER_SIZE]; /* to delete when it is drained; "": none */
     uint32_t own_slot;                 /* that must not read it, or ATTACHMENT_NO_CONSUMER */
-    uint64_t todo[RECORD_MASK_WORDS];  /* consumers that are to be attached */
+    uint64_t wanted[RECORD_MASK_WORDS]; /* bit s: the consumer in slot s is still to be attached */
     uint32_t generation[RECORD_CONSUMERS_MAX]; /* that admits them, 0: any */
 };
 
