@@ -136,6 +136,11 @@ static void json_values(json_t *object, const struct bench_tries *tries, const b
     json_object_set_new(object, "runs", json_integer(values.count));
     if (cycles.count > 0)
         json_object_set_new(object, "cycles_per_item", json_number_of(cycles.median));
+    json_t *all = json_array();
+    for (unsigned i = 0; i < tries->count; i++)
+        if (chosen[i])
+            json_array_append_new(all, json_number_of(tries->values[i]));
+    json_object_set_new(object, "values", all);
 }
 
 void bench_report_json(const struct bench_run *run, const struct bench_tries *tries)

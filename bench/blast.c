@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * blast.c - sends statsd traffic with known totals through a DPDK port.
+ * blast.c - sends statsd traffic with known totals through a DPDK port, or through the kernel.
  *
  * Place:   bench/statsd_rate.c and deploy/quickstart start it; bench/README.md has examples.
  * Threads: one.
@@ -21,12 +21,12 @@
 
 #include "bench/bench.h"
 #include "bench/blast_port.h"
+#include "bench/blast_socket.h"
 #include "bench/traffic.h"
 #include "core/check.h"
 
 enum {
     BURST_DEFAULT = 32,
-    BURST_MAX = 64,
     STALL_S = 10,
     SECONDS_DEFAULT = 5,
     SECONDS_MAX = 86400,
@@ -43,6 +43,7 @@ struct settings {
     struct blast_plan plan;
     char device[DEVICE_SIZE];
     const char *totals_path;
+    bool udp; /* through the kernel instead */
     bool hold;
     bool dry_run;
 };
@@ -59,7 +60,7 @@ static void on_signal(int signal_number)
 
 // clang-format off
 enum { /* long options; the table below is the help, too */
-    OPT_SOCKET = 1, OPT_VDEV, OPT_PCI, OPT_CPU, OPT_HUGE, OPT_NO_HUGE, OPT_MEMORY,
+    OPT_SOCKET = 1, OPT_VDEV, OPT_PCI, OPT_UDP, OPT_CPU, OPT_HUGE, OPT_NO_HUGE, OPT_MEMORY,
     OPT_PACKED, OPT_SINGLE, OPT_SEED, OPT_NAMES, OPT_PAYLOAD, OPT_GAUGES, OPT_TIMERS, OPT_SAMPLED,
     OPT_NAME_MIN, OPT_NAME_MAX, OPT_VALUE_MAX,
     OPT_FRAMES, OPT_SECONDS, OPT_RATE, OPT_BURST, OPT_STALL,
@@ -78,6 +79,7 @@ static const struct option_row rows[] = {
     {"socket", OPT_SOCKET, "PATH", "send into the vhost-user socket of a receiver"},
     {"vdev", OPT_VDEV, "ARG", "send through this DPDK virtual device"},
     {"pci", OPT_PCI, "ADDRESS", "send through this PCI device"},
+    {"udp", OPT_UDP, NULL, "send through the kernel's UDP, to --to"},
     {"cpu", OPT_CPU, "N", "core to send from (the last of those allowed)"},
     {"huge", OPT_HUGE, NULL, "use hugepages (when there are free ones)"},
     {"no-huge", OPT_NO_HUGE, NULL, "do not"},
@@ -112,7 +114,7 @@ static const struct option_row rows[] = {
 
 static void print_help(void)
 {
-    printf("usage: blast (--socket PATH | --vdev ARG | --pci ADDRESS) [OPTION]...\n"
+    printf("usage: blast (--socket PATH | --vdev ARG | --pci ADDRESS | --udp) [OPTION]...\n"
            "Sends statsd traffic with known totals through a DPDK port; waits for the port, so\n"
            "that a ring loses nothing. Prints what was sent as one line of JSON.\n\n");
     for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
@@ -216,7 +218,7 @@ static int apply_number(struct settings *settings, int id, const char *text)
         settings->route.flows = (uint16_t)value;
         break;
     default: /* OPT_BURST */
-        if (value < 1 || value > BURST_MAX)
+        if (value < 1 || value > BLAST_BURST_MAX)
             return refuse(id, text, "1 to 64");
         settings->plan.burst = (unsigned)value;
     }
@@ -233,6 +235,7 @@ static int apply_option(struct settings *settings, int id, const char *text)
     case OPT_SOCKET:
     case OPT_VDEV:
     case OPT_PCI: return parse_device(id, text, settings);
+    case OPT_UDP: settings->udp = true; return 0;
     case OPT_HUGE: settings->port.huge = true; return 0;
     case OPT_NO_HUGE: settings->port.huge = false; return 0;
     case OPT_PACKED: settings->params = traffic_packed; return 0;
@@ -265,8 +268,8 @@ static int check_settings(const struct settings *settings)
         return 0;
     if (settings->dry_run)
         fprintf(stderr, "blast: --dry-run needs --frames\n");
-    else if (settings->device[0] == '\0')
-        fprintf(stderr, "blast: one of --socket, --vdev, --pci is needed; see --help\n");
+    else if ((settings->device[0] != '\0') == settings->udp)
+        fprintf(stderr, "blast: one of --socket, --vdev, --pci, --udp is needed; see --help\n");
     else
         return 0;
     return -1;
@@ -401,17 +404,26 @@ static void linger(const struct settings *settings)
         continue;
 }
 
-static int send_all(const struct settings *settings, const struct traffic *traffic,
-                    struct blast_sent *sent)
+static int send_by_port(const struct settings *settings, const struct traffic *traffic,
+                        struct blast_sent *sent, struct err *err)
 {
     struct blast_frames frames;
-    struct err err = {0};
     make_frames(traffic, &settings->route, &frames);
-    int rc = blast_port_open(&settings->port, frames.size_max, &err);
+    int rc = blast_port_open(&settings->port, frames.size_max, err);
     if (rc == 0)
         blast_port_send(&frames, &settings->plan, &stop, sent);
     free(frames.bytes); /* the port has copies */
     free(frames.sizes);
+    return rc;
+}
+
+static int send_all(const struct settings *settings, const struct traffic *traffic,
+                    struct blast_sent *sent)
+{
+    struct err err = {0};
+    int rc = settings->udp ? blast_socket_send(traffic, &settings->route, settings->port.cpu,
+                                               &settings->plan, &stop, sent, &err)
+                           : send_by_port(settings, traffic, sent, &err);
     err_print(&err, stderr);
     if (sent->stalled)
         fprintf(stderr, "blast: the port took nothing for %.0f s: no receiver?\n",
@@ -458,7 +470,8 @@ int main(int argc, char **argv)
         rc = -1;
     if (!settings.dry_run && sent.frames > 0) {
         linger(&settings);
-        blast_port_close();
+        if (!settings.udp)
+            blast_port_close();
     }
     traffic_free(traffic);
     return rc == 0 ? 0 : 1;

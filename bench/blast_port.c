@@ -16,7 +16,6 @@
 enum {
     EAL_ARGS_MAX = 20,
     ARG_SIZE = 256,
-    BURST_MAX = 64,
     DESCRIPTORS = 1024,
     SEND_MBUFS = 2047, /* the ring, a burst and a cache; small, so that it stays in cache */
     RECEIVE_MBUFS = 2047,
@@ -170,7 +169,7 @@ void blast_port_close(void)
 struct sender {
     const struct blast_frames *frames;
     uint32_t next;                    /* frame of the cycle */
-    struct rte_mbuf *held[BURST_MAX]; /* made, not yet taken by the port */
+    struct rte_mbuf *held[BLAST_BURST_MAX]; /* made, not yet taken by the port */
     uint16_t held_first, held_count;
     uint64_t stall_cycles, last_progress;
 };
@@ -196,8 +195,8 @@ static bool make_burst(struct sender *sender, uint16_t count)
 
 static void throw_away_received(struct blast_sent *sent)
 {
-    struct rte_mbuf *mbufs[BURST_MAX];
-    uint16_t count = rte_eth_rx_burst(port.id, 0, mbufs, BURST_MAX);
+    struct rte_mbuf *mbufs[BLAST_BURST_MAX];
+    uint16_t count = rte_eth_rx_burst(port.id, 0, mbufs, BLAST_BURST_MAX);
     rte_pktmbuf_free_bulk(mbufs, count);
     sent->received += count;
 }
@@ -220,27 +219,6 @@ static bool offer(struct sender *sender, struct blast_sent *sent)
     return rte_rdtsc() - sender->last_progress < sender->stall_cycles;
 }
 
-/* How many frames may go now: up to the burst, the rest of frames_max, and what the rate allows. */
-static uint16_t allowed_now(const struct blast_plan *plan, const struct blast_sent *sent,
-                            double elapsed_s)
-{
-    uint64_t count = plan->burst;
-    if (plan->frames_max != 0 && plan->frames_max - sent->frames < count)
-        count = plan->frames_max - sent->frames;
-    if (plan->rate > 0) {
-        double due = plan->rate * elapsed_s - (double)sent->frames;
-        if (due < (double)count)
-            count = due > 0 ? (uint64_t)due : 0;
-    }
-    return (uint16_t)count;
-}
-
-static bool is_over(const struct blast_plan *plan, const struct blast_sent *sent, double elapsed_s)
-{
-    return (plan->frames_max != 0 && sent->frames >= plan->frames_max) ||
-           (plan->seconds_max > 0 && elapsed_s >= plan->seconds_max);
-}
-
 void blast_port_send(const struct blast_frames *frames, const struct blast_plan *plan,
                      const volatile sig_atomic_t *stop, struct blast_sent *sent)
 {
@@ -251,10 +229,10 @@ void blast_port_send(const struct blast_frames *frames, const struct blast_plan 
     memset(sent, 0, sizeof(*sent));
     for (uint64_t turn = 1; !*stop; turn++) {
         sent->elapsed_s = (double)(rte_rdtsc() - start) / hz;
-        if (is_over(plan, sent, sent->elapsed_s))
+        if (blast_plan_is_over(plan, sent))
             break;
         if (sender.held_count == 0) {
-            uint16_t count = allowed_now(plan, sent, sent->elapsed_s);
+            uint16_t count = blast_plan_allows(plan, sent);
             if (count == 0)
                 sender.last_progress = rte_rdtsc(); /* the rate holds us back, not the port */
             if (count == 0 || !make_burst(&sender, count))

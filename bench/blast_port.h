@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bench/blast_plan.h"
 #include "core/err.h"
 
 struct blast_frames { /* the cycle, back to back */
@@ -31,22 +32,6 @@ struct blast_port_config {
     int cpu;
     bool huge; /* use hugepages; there must be free ones */
     unsigned memory_mbytes;
-};
-
-struct blast_plan {
-    uint64_t frames_max; /* 0: no limit */
-    double seconds_max;  /* 0: no limit */
-    double rate;         /* frames/s; 0: as fast as the port takes them */
-    double stall_s;
-    unsigned burst; /* 1 to 64 */
-};
-
-struct blast_sent {
-    uint64_t frames;   /* taken by the port; frame k was number k modulo the cycle */
-    uint64_t refusals; /* times that the port took less than it was offered */
-    uint64_t received; /* frames that came back and were thrown away */
-    double elapsed_s;
-    bool stalled; /* ended because the port took nothing more */
 };
 
 /* Megabytes of free hugepages of this machine. */
