@@ -1,0 +1,8 @@
+-- SPDX-License-Identifier: MPL-2.0
+--
+-- apache_access - lines of Apache's access log to messages. Options: log_format (the LogFormat),
+-- and those of the module access_log.
+local access_log = require "access_log"
+local clf = require "common_log_format"
+
+process_message = access_log.decoder(clf.build_apache_grammar(read_config("log_format")))

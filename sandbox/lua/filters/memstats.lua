@@ -1,0 +1,27 @@
+-- SPDX-License-Identifier: MPL-2.0
+--
+-- memstats - a graph of what the decoder linux_memstats finds.
+-- Options: rows (1440), sec_per_row (60), anomaly_config, preservation_version.
+require "circular_buffer"
+local graph = require "graph"
+
+_PRESERVATION_VERSION = read_config("preservation_version") or 0
+
+local TITLE, SWAP_USED = "Memory Stats", 9
+local names = {"MemFree", "Cached", "Active", "Inactive", "VmallocUsed", "Shmem", "SwapCached",
+               "SwapFree"}
+local columns = {}
+for i, name in ipairs(names) do columns[i] = {name, "Count", "max"} end
+columns[SWAP_USED] = {"SwapUsed", "Count", "max"}
+cbuf = graph.new(TITLE, read_config("rows") or 1440, read_config("sec_per_row") or 60, columns)
+
+function process_message()
+    local ns, total = read_message("Timestamp"), read_message("Fields[SwapTotal]")
+    if not graph.set_fields(cbuf, ns, names) or type(total) ~= "number" then return -1 end
+    cbuf:set(ns, SWAP_USED, total - read_message("Fields[SwapFree]"))
+    return 0
+end
+
+function timer_event(ns)
+    graph.report(ns, TITLE, cbuf)
+end
