@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bench/capture_file.h"
 #include "core/check.h"
 #include "core/clock.h"
 #include "core/paths.h"
@@ -101,26 +102,73 @@ static int lane_mbytes_for(uint32_t names)
     return mbytes;
 }
 
+/* The port that blast sends to, or one with a file for each worker. */
+static json_t *port_json(const struct rate_rig *rig, unsigned index)
+{
+    char name[24], address[32], path[PATH_SIZE + 32];
+    bool is_replay = rig->replay_workers > 0;
+    snprintf(name, sizeof(name), "bench%u", index);
+    snprintf(address, sizeof(address), "10.0.%u.1/24", index);
+    snprintf(path, sizeof(path), "%s/%u.pcap", rig->dir, index);
+    return json_pack("{s:s, s:s, s:s, s:s, s:[s], s:[{s:i, s:i}]}", "name", name, "profile",
+                     is_replay ? "pcap_loop" : "vhost", "device", is_replay ? path : rig->socket,
+                     "mac", "02:00:00:00:00:01", "addresses", address, "queues", "queue", 0, "core",
+                     bench_cpu(index));
+}
+
+static unsigned port_count(const struct rate_rig *rig)
+{
+    return rig->replay_workers > 0 ? rig->replay_workers : 1;
+}
+
 static int write_core_map(struct rate_rig *rig, uint32_t names)
 {
+    json_t *workers = json_array(), *ports = json_array();
+    for (unsigned i = 0; i < port_count(rig); i++) {
+        json_array_append_new(workers, json_integer(bench_cpu(i)));
+        json_array_append_new(ports, port_json(rig, i));
+    }
     /* Housekeeping shares the generator's core, which has time to spare, and not the worker's. */
-    json_t *map =
-        json_pack("{s:i, s:[i], s:i, s:b, s:[{s:s, s:s, s:s, s:s, s:[s]}]}", "main_core",
-                  bench_cpu(1), "workers", bench_cpu(0), "lane_mbytes", lane_mbytes_for(names),
-                  "idle_sleep", 0, "ports", "name", "bench", "profile", "vhost", "device",
-                  rig->socket, "mac", "02:00:00:00:00:01", "addresses", "10.0.0.1/24");
+    json_t *map = json_pack("{s:i, s:o, s:i, s:b, s:b, s:o}", "main_core", bench_cpu(1), "workers",
+                            workers, "lane_mbytes", lane_mbytes_for(names), "idle_sleep", 0,
+                            "force", 1, "ports", ports);
     return write_json(rig, rig->core_map, map);
 }
 
 static int write_plan(struct rate_rig *rig, uint32_t names)
 {
+    json_t *listeners = json_array();
+    for (unsigned i = 0; i < port_count(rig); i++) {
+        char name[24], address[32];
+        snprintf(name, sizeof(name), "statsd%u", i);
+        snprintf(address, sizeof(address), "10.0.%u.1:8125", i);
+        json_array_append_new(listeners,
+                              json_pack("{s:s, s:s, s:s, s:s}", "name", name, "kind", "statsd",
+                                        "address", address, "accumulator", "accum"));
+    }
     json_t *plan =
-        json_pack("{s:s, s:[{s:s, s:i, s:b, s:i}], s:[{s:s, s:s, s:s, s:s}], s:[{s:s, s:s}]}",
-                  "hostname", "bench", "accumulators", "name", "accum", "ticker_interval", 1,
-                  "legacy_namespaces", 0, "names_max", (int)names + NAMES_SPARE, "listeners",
-                  "name", "statsd", "kind", "statsd", "address", "10.0.0.1:8125", "accumulator",
-                  "accum", "consumers", "name", "bench", "message_matcher", "TRUE");
+        json_pack("{s:s, s:[{s:s, s:i, s:b, s:i}], s:o, s:[{s:s, s:s}]}", "hostname", "bench",
+                  "accumulators", "name", "accum", "ticker_interval", 1, "legacy_namespaces", 0,
+                  "names_max", (int)names + NAMES_SPARE, "listeners", listeners, "consumers",
+                  "name", "bench", "message_matcher", "TRUE");
     return write_json(rig, rig->plan, plan);
+}
+
+/* The traffic's cycle as a capture file for the port of that index. */
+static int write_capture(struct rate_rig *rig, const struct traffic *traffic, unsigned index)
+{
+    struct traffic_route route = traffic_route_default;
+    struct capture_file capture;
+    uint8_t frame[TRAFFIC_FRAME_MAX];
+    char path[PATH_SIZE + 32];
+    snprintf(path, sizeof(path), "%s/%u.pcap", rig->dir, index);
+    route.dst_ip += index << 8;
+    int rc = capture_file_open(&capture, path);
+    for (uint32_t k = 0; k < traffic_cycle(traffic) && rc == 0; k++)
+        capture_file_add(&capture, frame, traffic_frame(traffic, &route, k, frame));
+    if (rc == 0)
+        rc = capture_file_close(&capture);
+    return rc == 0 ? 0 : bench_error(rig->run, "cannot write %s: %s", path, strerror(-rc));
 }
 
 static int make_dir(struct rate_rig *rig)
@@ -135,8 +183,9 @@ static int make_dir(struct rate_rig *rig)
     return rc;
 }
 
-static int make_files(struct rate_rig *rig, uint32_t names)
+static int make_files(struct rate_rig *rig, const struct traffic *traffic)
 {
+    uint32_t names = traffic_names(traffic);
     int rc = make_dir(rig);
     if (rc != 0)
         return rc;
@@ -148,7 +197,10 @@ static int make_files(struct rate_rig *rig, uint32_t names)
     snprintf(rig->blast_log, sizeof(rig->blast_log), "%s/blast.log", rig->dir);
     if (mkdir(rig->run_dir, 0755) != 0)
         return bench_error(rig->run, "cannot make %s: %s", rig->run_dir, strerror(errno));
-    rc = write_core_map(rig, names);
+    for (unsigned i = 0; i < rig->replay_workers && rc == 0; i++)
+        rc = write_capture(rig, traffic, i);
+    if (rc == 0)
+        rc = write_core_map(rig, names);
     return rc != 0 ? rc : write_plan(rig, names);
 }
 
@@ -212,10 +264,12 @@ static int wait_for_plane(struct rate_rig *rig)
     return 0;
 }
 
-int rate_rig_open(struct rate_rig *rig, struct bench_run *run, uint32_t names)
+int rate_rig_open(struct rate_rig *rig, struct bench_run *run, const struct traffic *traffic,
+                  unsigned replay_workers)
 {
-    *rig = (struct rate_rig){.run = run};
-    int rc = make_files(rig, names);
+    CHECK(replay_workers <= RATE_RIG_WORKERS_MAX);
+    *rig = (struct rate_rig){.run = run, .replay_workers = replay_workers};
+    int rc = make_files(rig, traffic);
     if (rc == 0)
         rc = start_plane(rig);
     return rc == 0 ? wait_for_plane(rig) : rc;
@@ -262,7 +316,7 @@ int rate_rig_report(struct rate_rig *rig, unsigned timeout_ms)
 
 int rate_rig_stop(struct rate_rig *rig)
 {
-    if (bench_child_end(&rig->blast, 0, BLAST_END_MS) != 0)
+    if (rig->blast.pid != 0 && bench_child_end(&rig->blast, 0, BLAST_END_MS) != 0)
         return rate_rig_blast_failed(rig, "ended with an error");
     if (bench_child_end(&rig->plane, SIGTERM, PLANE_END_MS) != 0)
         return rate_rig_plane_failed(rig, "ended with an error");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * rate_rig.h - heka-dataplane with one worker on one core, blast on another, a vhost socket between
+ * rate_rig.h - heka-dataplane with one worker on one core, blast on another, a vhost socket between;
+ *              or with one or two workers that read traffic from memory.
  *
  * Place:   bench/statsd_rate.c measures what this starts and stops.
  * Threads: one.
@@ -16,9 +17,10 @@
 
 #include "bench/bench.h"
 #include "bench/bench_child.h"
+#include "bench/traffic.h"
 #include "core/segment.h"
 
-enum { RATE_RIG_PATH_SIZE = 512, RATE_RIG_OPTIONS_MAX = 20 };
+enum { RATE_RIG_PATH_SIZE = 512, RATE_RIG_OPTIONS_MAX = 20, RATE_RIG_WORKERS_MAX = 2 };
 
 struct rate_rig { /* zero-initialised: nothing is open */
     struct bench_run *run;
@@ -29,6 +31,7 @@ struct rate_rig { /* zero-initialised: nothing is open */
     struct bench_child plane, blast;
     struct segment segment; /* also after the data plane's end */
     bool attached;
+    unsigned replay_workers;
     uint64_t sent_frames, sent_metrics; /* as blast says */
 };
 
@@ -36,8 +39,11 @@ struct rate_rig { /* zero-initialised: nothing is open */
 void rate_rig_catch_signals(void);
 bool rate_rig_interrupted(void);
 
-/* Starts the data plane for `names` series on bench_cpu(0), and waits until it polls. */
-int rate_rig_open(struct rate_rig *rig, struct bench_run *run, uint32_t names);
+/* Starts the data plane for the traffic's series on bench_cpu(0), and waits until it polls.
+ * `replay_workers`: so many workers, on bench_cpu(0) and up, each with a port of its own that
+ * delivers the traffic's cycle over and over; 0: one, and rate_rig_blast() sends. */
+int rate_rig_open(struct rate_rig *rig, struct bench_run *run, const struct traffic *traffic,
+                  unsigned replay_workers);
 
 /* Starts blast on bench_cpu(1) with more options, NULL at the end. When it has sent, it keeps the
  * port. */
@@ -46,7 +52,7 @@ int rate_rig_blast(struct rate_rig *rig, const char *const options[]);
 /* Waits for blast's report: sets sent_frames and sent_metrics. */
 int rate_rig_report(struct rate_rig *rig, unsigned timeout_ms);
 
-/* Ends blast, then the data plane, which flushes and waits for the reader of its lanes. */
+/* Ends blast, if it was started, then the data plane, which flushes and waits for the reader of its lanes. */
 int rate_rig_stop(struct rate_rig *rig);
 
 void rate_rig_close(struct rate_rig *rig);

@@ -148,8 +148,27 @@ static void note_wrong(const struct statsd_check *check, uint32_t i,
              check->seen[i].value, check->seen[i].count);
 }
 
-bool statsd_check_compare(const struct statsd_check *check, uint64_t datagrams,
-                          struct statsd_verdict *verdict)
+/* What all sources sent together, into totals[names]. */
+static void add_totals(const struct traffic *traffic, const uint64_t *datagrams, unsigned sources,
+                       struct traffic_total *totals)
+{
+    uint32_t names = traffic_names(traffic);
+    struct traffic_total *one = calloc(names, sizeof(*one));
+    CHECK(one != NULL);
+    memset(totals, 0, names * sizeof(*totals));
+    for (unsigned source = 0; source < sources; source++) {
+        traffic_totals(traffic, 0, datagrams[source], one);
+        for (uint32_t i = 0; i < names; i++) {
+            totals[i].samples += one[i].samples;
+            totals[i].sum += one[i].sum;
+            totals[i].last = one[i].last;
+        }
+    }
+    free(one);
+}
+
+bool statsd_check_compare(const struct statsd_check *check, const uint64_t *datagrams,
+                          unsigned sources, struct statsd_verdict *verdict)
 {
     uint32_t names = traffic_names(check->traffic);
     struct traffic_total *totals = calloc(names, sizeof(*totals));
@@ -157,7 +176,7 @@ bool statsd_check_compare(const struct statsd_check *check, uint64_t datagrams,
     memset(verdict, 0, sizeof(*verdict));
     verdict->unknown_lines = check->unknown_lines;
     verdict->malformed_lines = check->malformed_lines;
-    traffic_totals(check->traffic, 0, datagrams, totals);
+    add_totals(check->traffic, datagrams, sources, totals);
     bool exact = check->unknown_lines + check->malformed_lines == 0;
     for (uint32_t i = 0; i < names; i++) {
         if (is_right(traffic_type(check->traffic, i), &totals[i], &check->seen[i]))

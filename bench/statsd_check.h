@@ -26,8 +26,9 @@ struct statsd_verdict {
     uint64_t malformed_lines;
     char first_wrong[TRAFFIC_NAME_MAX + 200]; /* empty: none */
 };
-/* Compares with datagrams 0 .. count - 1. True when all is exact. */
-bool statsd_check_compare(const struct statsd_check *check, uint64_t datagrams,
-                          struct statsd_verdict *verdict);
+/* Compares with datagrams 0 .. datagrams[i] - 1 of each of `sources` senders; with more than one
+ * there is no last value, and the traffic has no gauges. True when all is exact. */
+bool statsd_check_compare(const struct statsd_check *check, const uint64_t *datagrams,
+                          unsigned sources, struct statsd_verdict *verdict);
 
 #endif

@@ -4,12 +4,14 @@
  *
  * Place:   measures what rate_rig.c starts, and reads the lanes in hekad's place; bench/README.md
  *          says how to read the result.
+ *          With replay_workers the ports deliver a file from memory, and nobody sends.
  * Threads: this one, and that of rate_reader.c.
  * Memory:  two numbers for each series.
  * Failure: anything that is not exact fails the case.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
@@ -32,7 +34,6 @@ enum {
     MEASURE_QUICK_MS = 1000,
     SPARE_MS = 500,          /* blast goes on while the last counters are read */
     REPORT_LIMIT_MS = 15000, /* beyond what blast sends */
-    WORKER_BLOCK = 0,
     NUMBER_SIZE = 24
 };
 
@@ -45,7 +46,9 @@ static const double disturbed_share = 0.02;
 struct rate_case {
     const struct traffic_params *params;
     const char *blast_kind;
+    uint32_t payload_bytes; /* 0: as `params` have it */
     double goal;
+    unsigned replay_workers; /* 0: blast sends from another core */
 };
 
 struct session { /* one run */
@@ -67,24 +70,31 @@ struct look { /* at the worker */
     struct thread_time worker;
 };
 
+static unsigned worker_count(const struct session *session)
+{
+    unsigned workers = session->rate_case->replay_workers;
+    return workers > 0 ? workers : 1;
+}
+
 static int take_look(struct session *session, struct look *look)
 {
     struct rate_rig *rig = &session->rig;
-    struct counters counters = {0};
-    const uint64_t *values = counters.values;
-    if (!bench_child_runs(&rig->plane) ||
-        !counters_read(&rig->segment.blocks[WORKER_BLOCK], &counters))
-        return rate_rig_plane_failed(rig, "ended too early");
-    *look = (struct look){
-        .time_ns = clock_mono_ns(),
-        .cycles = bench_cycles(),
-        .frames = values[COUNTER_FRAMES_RX],
-        .bytes = values[COUNTER_BYTES_RX],
-        .metrics = values[COUNTER_SAMPLES_COUNTER] + values[COUNTER_SAMPLES_GAUGE] +
-                   values[COUNTER_SAMPLES_TIMER],
-        .polls = values[COUNTER_POLLS],
-        .polls_empty = values[COUNTER_POLLS_EMPTY],
-    };
+    *look = (struct look){0};
+    for (unsigned worker = 0; worker < worker_count(session); worker++) {
+        struct counters counters = {0};
+        const uint64_t *values = counters.values;
+        if (!bench_child_runs(&rig->plane) ||
+            !counters_read(&rig->segment.blocks[worker], &counters))
+            return rate_rig_plane_failed(rig, "ended too early");
+        look->frames += values[COUNTER_FRAMES_RX];
+        look->bytes += values[COUNTER_BYTES_RX];
+        look->metrics += values[COUNTER_SAMPLES_COUNTER] + values[COUNTER_SAMPLES_GAUGE] +
+                         values[COUNTER_SAMPLES_TIMER];
+        look->polls += values[COUNTER_POLLS];
+        look->polls_empty += values[COUNTER_POLLS_EMPTY];
+    }
+    look->time_ns = clock_mono_ns();
+    look->cycles = bench_cycles();
     if (session->worker_tid == 0)
         session->worker_tid = thread_time_find(rig->plane.pid, WORKER_THREAD);
     thread_time_read(rig->plane.pid, session->worker_tid, bench_cpu(0), &look->worker);
@@ -143,19 +153,49 @@ static void check_ledger(struct session *session, const struct counters *counter
     }
 }
 
+/* How many datagrams each source sent: as blast says, or what each worker took from its file. */
+static unsigned sent_datagrams(struct session *session, uint64_t counts[RATE_RIG_WORKERS_MAX])
+{
+    unsigned sources = session->rate_case->replay_workers;
+    counts[0] = session->rig.sent_frames;
+    for (unsigned i = 0; i < sources; i++) {
+        struct counters counters = {0};
+        if (!counters_read(&session->rig.segment.blocks[i], &counters))
+            bench_inexact(session->run, "the counters of worker %u could not be read", i);
+        counts[i] = counters.values[COUNTER_FRAMES_RX];
+    }
+    return sources > 0 ? sources : 1;
+}
+
+static void sum_sent(struct session *session, struct traffic_sum *sum)
+{
+    uint64_t counts[RATE_RIG_WORKERS_MAX];
+    unsigned sources = sent_datagrams(session, counts);
+    memset(sum, 0, sizeof(*sum));
+    for (unsigned i = 0; i < sources; i++) {
+        struct traffic_sum one;
+        traffic_sum(session->traffic, 0, counts[i], &one);
+        sum->datagrams += one.datagrams;
+        sum->metrics += one.metrics;
+        for (unsigned type = 0; type < TRAFFIC_TYPE_COUNT; type++)
+            sum->samples[type] += one.samples[type];
+    }
+}
+
 static void check_counters(struct session *session)
 {
     const struct rate_rig *rig = &session->rig;
     struct counters counters = {0};
     const uint64_t *values = counters.values;
     struct traffic_sum sum;
-    traffic_sum(session->traffic, 0, rig->sent_frames, &sum);
+    sum_sent(session, &sum);
     if (!segment_counters(&rig->segment, &counters)) {
         bench_inexact(session->run, "the counters could not be read");
         return;
     }
-    expect(session, "frames received", rig->sent_frames, values[COUNTER_FRAMES_RX]);
-    expect(session, "metrics by blast's account", sum.metrics, rig->sent_metrics);
+    expect(session, "frames received", sum.datagrams, values[COUNTER_FRAMES_RX]);
+    if (session->rate_case->replay_workers == 0)
+        expect(session, "metrics by blast's account", sum.metrics, rig->sent_metrics);
     expect(session, "lines", sum.metrics, values[COUNTER_STATSD_LINES]);
     expect(session, "counter samples", sum.samples[TRAFFIC_COUNTER],
            values[COUNTER_SAMPLES_COUNTER]);
@@ -172,7 +212,9 @@ static void check_series(struct session *session)
     if (session->reader.error != 0 || session->reader.malformed != 0)
         bench_inexact(session->run, "lanes: error %d, %llu malformed messages",
                       session->reader.error, (unsigned long long)session->reader.malformed);
-    if (statsd_check_compare(session->check, session->rig.sent_frames, &verdict))
+    uint64_t counts[RATE_RIG_WORKERS_MAX];
+    unsigned sources = sent_datagrams(session, counts);
+    if (statsd_check_compare(session->check, counts, sources, &verdict))
         return;
     bench_inexact(session->run,
                   "%llu counters, %llu gauges, %llu timers are wrong; %llu lines of unknown "
@@ -212,7 +254,8 @@ static int report_rate(struct session *session, const struct look *from, const s
     if (metrics <= 0 || frames <= 0 || seconds <= 0 || polls_full <= 0)
         return bench_error(run, "nothing arrived in the measured time");
     /* Of the worker alone: when others take its core, the cycles are theirs. */
-    double cycles = (double)(to->cycles - from->cycles) * worker_share(session, from, to);
+    double cycles = (double)(to->cycles - from->cycles) * worker_share(session, from, to) *
+                    worker_count(session);
     const struct segment_header *header = session->rig.segment.header;
     bench_result(run, metrics / seconds, cycles / metrics);
     bench_figure(run, "packets_per_s", frames / seconds);
@@ -241,13 +284,19 @@ static const char *number(char text[NUMBER_SIZE], uint64_t value)
     return text;
 }
 
+static uint32_t payload_bytes_of(const struct rate_case *rate_case)
+{
+    return rate_case->payload_bytes != 0 ? rate_case->payload_bytes
+                                         : rate_case->params->payload_bytes;
+}
+
 static int start_blast(struct session *session)
 {
     struct bench_run *run = session->run;
     uint64_t ms = session->warm_ms + session->measure_ms + SPARE_MS;
     uint64_t names = bench_option_value(run, "names");
     uint32_t name_min = name_bytes_min_of(session->rate_case->params, names);
-    char texts[4][NUMBER_SIZE], seconds[NUMBER_SIZE];
+    char texts[5][NUMBER_SIZE], seconds[NUMBER_SIZE];
     snprintf(seconds, sizeof(seconds), "%.3f", (double)ms / 1000);
     // clang-format off
     const char *const options[] = {
@@ -256,6 +305,7 @@ static int start_blast(struct session *session)
         "--name-min", number(texts[1], name_min),
         "--seed", number(texts[2], bench_option_value(run, "seed")),
         "--sampled", number(texts[3], bench_option_value(run, "sampled")),
+        "--payload", number(texts[4], payload_bytes_of(session->rate_case)),
         "--seconds", seconds,
         NULL};
     // clang-format on
@@ -265,7 +315,8 @@ static int start_blast(struct session *session)
 static int measure(struct session *session)
 {
     struct look from = {0}, to = {0};
-    int rc = start_blast(session);
+    bool is_replay = session->rate_case->replay_workers > 0;
+    int rc = is_replay ? 0 : start_blast(session);
     if (rc == 0)
         rc = wait_for_frames(session, 1, FIRST_FRAME_LIMIT_S);
     if (rc == 0)
@@ -278,9 +329,9 @@ static int measure(struct session *session)
         rc = take_look(session, &to);
     if (rc == 0)
         rc = report_rate(session, &from, &to);
-    if (rc == 0)
+    if (rc == 0 && !is_replay)
         rc = rate_rig_report(&session->rig, REPORT_LIMIT_MS);
-    if (rc == 0)
+    if (rc == 0 && !is_replay)
         rc = wait_for_frames(session, session->rig.sent_frames, QUIET_LIMIT_S);
     return rc;
 }
@@ -290,7 +341,8 @@ static int measure(struct session *session)
 static int run_session(struct session *session)
 {
     struct rate_rig *rig = &session->rig;
-    int rc = rate_rig_open(rig, session->run, traffic_names(session->traffic));
+    int rc = rate_rig_open(rig, session->run, session->traffic,
+                           session->rate_case->replay_workers);
     if (rc == 0 &&
         rate_reader_start(&session->reader, &rig->segment, session->check, bench_cpu(1)) != 0)
         rc = bench_error(session->run, "the lanes cannot be read");
@@ -341,6 +393,9 @@ static int set_up(struct bench_run *run)
     struct err err = {0};
     if (rate_rig_interrupted())
         return bench_error(run, "interrupted");
+    params.payload_bytes = payload_bytes_of(rate_case);
+    if (rate_case->replay_workers > 1)
+        params.gauge_percent = 0; /* the last value of two senders is anybody's */
     params.names = (uint32_t)bench_option_value(run, "names");
     params.seed = bench_option_value(run, "seed");
     params.sampled_percent = (uint32_t)bench_option_value(run, "sampled");
@@ -367,30 +422,30 @@ static void tear_down(struct bench_run *run)
     traffic_free(run->state);
 }
 
+static const struct rate_case packed = {&traffic_packed, "--packed", 0, 34e6, 0};
+static const struct rate_case single = {&traffic_single, "--single", 0, 14.88e6, 0};
+static const struct rate_case payload_128 = {&traffic_packed, "--packed", 128, 0, 0};
+static const struct rate_case payload_256 = {&traffic_packed, "--packed", 256, 0, 0};
+static const struct rate_case payload_512 = {&traffic_packed, "--packed", 512, 0, 0};
+
+static const struct rate_case one_worker = {&traffic_packed, "", 0, 0, 1};
+static const struct rate_case two_workers = {&traffic_packed, "", 0, 0, 2};
+
+/* clang-format off */
+#define CASE(label, parameters)                                                                    \
+    {.name = (label), .run = run_once, .unit = "metrics/s", .setup = set_up,                       \
+     .teardown = tear_down, .arg = &(parameters), .runs = 3, .runs_quick = 2, .two_cores = true}
+/* clang-format on */
+static const struct bench_case cases[] = {
+    CASE("packed", packed),           CASE("single", single),
+    CASE("payload-128", payload_128), CASE("payload-256", payload_256),
+    CASE("payload-512", payload_512), CASE("one-worker", one_worker),
+    CASE("two-workers", two_workers),
+};
+#undef CASE
+
 int main(int argc, char **argv)
 {
-    static const struct rate_case packed = {&traffic_packed, "--packed", 10e6};
-    static const struct rate_case single = {&traffic_single, "--single", 5e6};
-    static const struct bench_case cases[] = {
-        {.name = "packed",
-         .run = run_once,
-         .unit = "metrics/s",
-         .setup = set_up,
-         .teardown = tear_down,
-         .arg = &packed,
-         .runs = 3,
-         .runs_quick = 2,
-         .two_cores = true},
-        {.name = "single",
-         .run = run_once,
-         .unit = "metrics/s",
-         .setup = set_up,
-         .teardown = tear_down,
-         .arg = &single,
-         .runs = 3,
-         .runs_quick = 2,
-         .two_cores = true},
-    };
     static struct bench_option options[] = {
         {"names", "distinct series", 10000, 1, TRAFFIC_NAMES_MAX},
         {"seed", "of the traffic", 1, 0, UINT32_MAX},
@@ -400,7 +455,8 @@ int main(int argc, char **argv)
     static const struct bench bench = {
         .name = "statsd_rate",
         .help = "Statsd from another core through the data plane's one worker: parsed,\n"
-                "aggregated, flushed, read from the lane, every total compared with what was sent.",
+                "aggregated, flushed, read from the lane, every total compared with what was sent.\n"
+                "one-worker, two-workers: the same traffic from memory, on one core and on two.",
         .cases = cases,
         .case_count = ARRAY_COUNT(cases),
         .options = options,

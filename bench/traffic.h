@@ -65,6 +65,10 @@ extern const struct traffic_route traffic_route_default;
 uint32_t traffic_frame(const struct traffic *traffic, const struct traffic_route *route, uint64_t k,
                        uint8_t *frame);
 
+/* Any payload, up to TRAFFIC_PAYLOAD_MAX bytes, in the same way; from src_port + flow. */
+uint32_t traffic_udp_frame(const struct traffic_route *route, uint32_t flow, const void *payload,
+                           uint32_t payload_size, uint8_t *frame);
+
 /* Series i: its type; its name (`text` has TRAFFIC_NAME_MAX + 1 bytes), returns the length. */
 enum traffic_type traffic_type(const struct traffic *traffic, uint32_t i);
 uint32_t traffic_name(const struct traffic *traffic, uint32_t i, char *text);

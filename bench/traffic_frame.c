@@ -76,23 +76,29 @@ static void write_udp(const struct traffic_route *route, uint32_t flow, uint32_t
     put16(udp + 6, checksum != 0 ? checksum : 0xffff);
 }
 
-uint32_t traffic_frame(const struct traffic *traffic, const struct traffic_route *route, uint64_t k,
-                       uint8_t *frame)
+uint32_t traffic_udp_frame(const struct traffic_route *route, uint32_t flow, const void *payload,
+                           uint32_t payload_size, uint8_t *frame)
 {
-    uint32_t payload_size;
-    const char *payload = traffic_payload(traffic, k, &payload_size);
     uint32_t size = HEADERS_BYTES + payload_size;
-    uint32_t flows = route->flows > 0 ? route->flows : 1;
     memcpy(frame, route->dst_mac, 6);
     memcpy(frame + 6, route->src_mac, 6);
     put16(frame + 12, 0x0800);
     memcpy(frame + HEADERS_BYTES, payload, payload_size);
     write_ip(route, payload_size, frame + ETH_BYTES);
-    write_udp(route, (uint32_t)(k % traffic_cycle(traffic)) % flows, payload_size,
-              frame + ETH_BYTES);
+    write_udp(route, flow, payload_size, frame + ETH_BYTES);
     if (size < TRAFFIC_FRAME_MIN) {
         memset(frame + size, 0, TRAFFIC_FRAME_MIN - size);
         size = TRAFFIC_FRAME_MIN;
     }
     return size;
+}
+
+uint32_t traffic_frame(const struct traffic *traffic, const struct traffic_route *route, uint64_t k,
+                       uint8_t *frame)
+{
+    uint32_t payload_size;
+    const char *payload = traffic_payload(traffic, k, &payload_size);
+    uint32_t flows = route->flows > 0 ? route->flows : 1;
+    uint32_t flow = (uint32_t)(k % traffic_cycle(traffic)) % flows;
+    return traffic_udp_frame(route, flow, payload, payload_size, frame);
 }

@@ -22,7 +22,7 @@ FRAMES = 2000           # of a turn; pktgen keeps them all in memory
 UDP_HEADERS = 42
 FRAME_MIN = 60          # 64 on the wire, with the check sequence
 PACKED = 1432
-BAD_LINES = (b"noname", b":1|c", b"bench.bad:x|c", b"bench.bad:1|q", b"bench.bad:1|c|@2")
+BAD_LINES = (b"noname", b":1|c", b"bench.bad:x|c", b"bench.bad:1|q", b"bench.bad:1|c|@x")
 
 
 def checksum(data):

@@ -6,7 +6,7 @@ worker core unless they say otherwise.
 """
 
 PROGRAMS = [  # what to run, in this order: the ones with a second process first, on a cool machine
-    "statsd_rate", "port_rate", "message_rate", "lane", "tcp_rate", "stats_parse", "stats_shard",
+    "statsd_rate", "message_rate", "lane", "tcp_rate", "stats_parse", "stats_shard",
     "stats_aggregate", "match", "regex_decode", "decode", "sandbox", "logstreamer",
 ]
 
@@ -33,7 +33,7 @@ RATIOS = [  # (program, case, of case, at least, what it means)
     ("tcp_rate", "lines-10k", "lines", 0.8, "10,000 connections against 100, lines"),
     ("tcp_rate", "frames-10k", "frames", 0.8, "10,000 connections against 100, frames"),
     ("match", "rules-1000", "rules-1", 0.2, "1,000 rules against 1"),
-    ("port_rate", "two-workers", "one-worker", 1.9, "two workers against one"),
+    ("statsd_rate", "two-workers", "one-worker", 1.9, "two workers against one"),
 ]
 
 CURVES = [  # (title, program, [(x, case)], x axis)
@@ -49,5 +49,5 @@ CURVES = [  # (title, program, [(x, case)], x axis)
     ("Datagram size", "statsd_rate",
      [(128, "payload-128"), (256, "payload-256"), (512, "payload-512"), (1432, "packed")],
      "bytes of lines in a datagram"),
-    ("Cores", "port_rate", [(1, "one-worker"), (2, "two-workers")], "worker cores"),
+    ("Cores", "statsd_rate", [(1, "one-worker"), (2, "two-workers")], "worker cores"),
 ]

@@ -90,7 +90,7 @@ static void test_what_was_sent_is_exact(void **state)
     (void)state;
     struct statsd_verdict verdict;
     struct statsd_check *check = check_of_two_flushes();
-    assert_true(statsd_check_compare(check, DATAGRAMS, &verdict));
+    assert_true(statsd_check_compare(check, &(uint64_t){DATAGRAMS}, 1, &verdict));
     assert_string_equal(verdict.first_wrong, "");
     statsd_check_free(check);
 }
@@ -100,7 +100,7 @@ static void test_one_lost_datagram_is_noticed(void **state)
     (void)state;
     struct statsd_verdict verdict;
     struct statsd_check *check = check_of_two_flushes();
-    assert_false(statsd_check_compare(check, DATAGRAMS + 1, &verdict));
+    assert_false(statsd_check_compare(check, &(uint64_t){DATAGRAMS + 1}, 1, &verdict));
     assert_true(verdict.wrong[TRAFFIC_COUNTER] > 0);
     assert_true(verdict.first_wrong[0] != '\0');
     statsd_check_free(check);
@@ -111,7 +111,7 @@ static void assert_noticed(const char *line, int type)
     struct statsd_verdict verdict;
     struct statsd_check *check = check_of_two_flushes();
     statsd_check_payload(check, line, strlen(line));
-    assert_false(statsd_check_compare(check, DATAGRAMS, &verdict));
+    assert_false(statsd_check_compare(check, &(uint64_t){DATAGRAMS}, 1, &verdict));
     if (type >= 0)
         assert_int_equal(verdict.wrong[type], 1);
     else
