@@ -62,7 +62,8 @@ static unsigned offer(const struct socket_sender *sender, uint64_t first, unsign
         messages[i].msg_hdr.msg_iov = &vectors[i];
         messages[i].msg_hdr.msg_iovlen = 1;
     }
-    int taken = sendmmsg(sender->fds[first / BLAST_BURST_MAX % sender->fd_count], messages, count, 0);
+    unsigned flow = (unsigned)(first / BLAST_BURST_MAX % sender->fd_count);
+    int taken = sendmmsg(sender->fds[flow], messages, count, 0);
     return taken > 0 ? (unsigned)taken : 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * message_traffic.h - a cycle of Heka messages in frames, some of which a rule accepts, as a capture
- *                     file; and whether a text file holds exactly those that were sent.
+ * message_traffic.h - a cycle of Heka messages in frames, some of which a rule accepts, as a
+ *                     capture file; and whether a text file holds exactly those that were sent.
  *
  * Place:   bench/message_rate.c.
  * Threads: no state.

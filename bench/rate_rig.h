@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * rate_rig.h - heka-dataplane with one worker on one core, blast on another, a vhost socket between;
- *              or with one or two workers that read traffic from memory.
+ * rate_rig.h - heka-dataplane with one worker on one core, blast on another, a vhost socket
+ *              between; or with one or two workers that read traffic from memory.
  *
  * Place:   bench/statsd_rate.c measures what this starts and stops.
  * Threads: one.
@@ -52,7 +52,8 @@ int rate_rig_blast(struct rate_rig *rig, const char *const options[]);
 /* Waits for blast's report: sets sent_frames and sent_metrics. */
 int rate_rig_report(struct rate_rig *rig, unsigned timeout_ms);
 
-/* Ends blast, if it was started, then the data plane, which flushes and waits for the reader of its lanes. */
+/* Ends blast, if it was started, then the data plane, which flushes and waits for the reader of its
+ * lanes. */
 int rate_rig_stop(struct rate_rig *rig);
 
 void rate_rig_close(struct rate_rig *rig);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * sandbox_rate.c - messages per second through one Lua filter on one core, with all limits.
+ * sandbox_rate.c - messages per second through one Lua plugin on one core, with all limits.
  *
- * Place:   build/PRESET/bench/sandbox. The messages are views over built ones; lane and worker are
- *          not part of it. `empty` is the cost of a call alone, `counter` reads one field,
- *          `http_status` sorts status codes into rows by the minute.
+ * Place:   build/PRESET/bench/sandbox, and sandbox_puc: the same engine on PUC Lua 5.1. The
+ *          messages are views over built ones; lane and worker are not part of it. `empty` is the
+ *          cost of a call alone, `counter` reads one field; the others are plugins of sandbox/lua:
+ *          the filter http_status, the decoder nginx_access (lpeg), the encoder schema_influx
+ *          (cjson). NAME-jit: with LuaJIT's compiler.
  * Threads: one.
- * Memory:  scripts and messages are built in setup.
- * Failure: a script whose own count, read back at the end, is not the messages it was given makes
- *          the case inexact.
+ * Memory:  messages are built in setup.
+ * Failure: a script that does not count, inject or encode every message makes the case inexact.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,20 @@
 #include "core/check.h"
 #include "sandbox/sandbox.h"
 
-enum { MESSAGES = 1024, MESSAGE_SIZE = 256 };
+enum { MESSAGES = 1024, MESSAGE_SIZE = 512 };
+
+struct plugin {
+    const char *name;
+    enum sandbox_type type;
+    const char *script; /* or NULL, and the file in sandbox/lua */
+    const char *file;
+    bool jit;
+};
 
 struct rate {
     struct sandbox *sandbox;
-    uint64_t reported; /* by the script's last tick */
+    uint64_t injected;
+    double counted; /* what the script injected as field n */
     uint8_t bytes[MESSAGES][MESSAGE_SIZE];
     struct msg_view views[MESSAGES];
 };
@@ -36,64 +46,87 @@ static const char counter_script[] =
     "function process_message() local size = read_message('Fields[size]') "
     "if type(size) ~= 'number' then return -1 end n = n + 1 sum = sum + size return 0 end";
 
-static const char http_status_script[] =
-    "require 'math' local n = 0 local rows = {} local floor = math.floor " REPORT
-    "function process_message() "
-    "local minute = floor(read_message('Timestamp') / 60e9) % 1440 "
-    "local status = read_message('Fields[status]') "
-    "if type(status) ~= 'number' then return -1 end "
-    "local row = rows[minute] if not row then row = {0, 0, 0, 0, 0, 0} rows[minute] = row end "
-    "local class = floor(status / 100) if class < 1 or class > 5 then class = 6 end "
-    "row[class] = row[class] + 1 n = n + 1 return 0 end";
+static const char access_line[] =
+    "127.0.0.1 - - [10/Feb/2014:08:46:41 -0800] \"GET /images/logo.png?v=%u HTTP/1.1\" %d %u "
+    "\"http://www.example.com/index.html\" \"Mozilla/5.0 (X11; Linux x86_64; rv:115.0) "
+    "Gecko/20100101 Firefox/115.0\"";
 
-static enum sandbox_inject take_report(void *host, const void *message, size_t size)
+static const char log_format[] =
+    "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent "
+    "\"$http_referer\" \"$http_user_agent\"";
+
+/* ---- host ---- */
+
+static enum sandbox_inject take_message(void *host, const void *message, size_t size)
 {
     struct rate *rate = host;
     struct msg_view view;
     struct msg_field field;
-    double count;
-    CHECK(msg_view_init(&view, message, size) == 0);
-    CHECK(msg_field_first(&view, &field) && msg_field_double(&field, 0, &count));
-    rate->reported = (uint64_t)count;
+    rate->injected++;
+    if (msg_view_init(&view, message, size) != 0)
+        return SANDBOX_INJECT_UNMARSHAL;
+    if (!msg_field_find(&view, "n", 1, 0, &field) || !msg_field_double(&field, 0, &rate->counted))
+        rate->counted = 0;
     return SANDBOX_INJECT_OK;
 }
 
-static void build_message(struct rate *rate, unsigned i)
+static void read_config(void *host, struct msg_slice name, struct sandbox_value *value)
+{
+    (void)host;
+    if (name.len == 10 && memcmp(name.ptr, "log_format", 10) == 0)
+        *value = (struct sandbox_value){.kind = SANDBOX_STRING,
+                                        .string = {log_format, sizeof(log_format) - 1}};
+}
+
+/* ---- messages ---- */
+
+static void build_message(struct rate *rate, unsigned i, bool has_line)
 {
     static const uint8_t uuid[MSG_UUID_SIZE] = {1};
     static const int64_t statuses[] = {200, 200, 200, 304, 404, 200, 302, 500};
+    int64_t status = statuses[i % ARRAY_COUNT(statuses)];
+    char line[MESSAGE_SIZE / 2];
     struct msg_builder builder;
+    int len = snprintf(line, sizeof(line), access_line, i, (int)status, i * 7);
     msg_builder_init(&builder, rate->bytes[i], MESSAGE_SIZE);
     msg_builder_uuid(&builder, uuid);
     msg_builder_timestamp(&builder, INT64_C(1700000000000000000) + i * INT64_C(1000000000));
     msg_builder_type(&builder, "access", 6);
     msg_builder_logger(&builder, "web", 3);
+    if (has_line)
+        msg_builder_payload(&builder, line, (size_t)len);
     msg_builder_hostname(&builder, "www1.example.com", 16);
     msg_builder_field_string(&builder, "request", "GET /index.html HTTP/1.1", 24, "");
-    msg_builder_field_integer(&builder, "status", statuses[i % ARRAY_COUNT(statuses)], "");
+    msg_builder_field_integer(&builder, "status", status, "");
     msg_builder_field_integer(&builder, "size", i, "B");
     int64_t size = msg_builder_finish(&builder);
     CHECK(size > 0 && msg_view_init(&rate->views[i], rate->bytes[i], (size_t)size) == 0);
 }
 
+/* ---- cases ---- */
+
 static int setup(struct bench_run *run)
 {
     static struct err err;
+    const struct plugin *plugin = run->bench_case->arg;
     struct rate *rate = calloc(1, sizeof(*rate));
     CHECK(rate != NULL);
     run->state = rate;
     for (unsigned i = 0; i < MESSAGES; i++)
-        build_message(rate, i);
+        build_message(rate, i, plugin->type == SANDBOX_DECODER);
     struct sandbox_config config = {
-        .type = SANDBOX_FILTER,
-        .name = run->bench_case->name,
-        .script = run->bench_case->arg,
-        .script_filename = run->bench_case->name,
+        .type = plugin->type,
+        .name = plugin->name,
+        .script = plugin->script,
+        .script_filename = plugin->file != NULL ? plugin->file : plugin->name,
+        .module_directory = BENCH_LUA_DIR "/modules",
         .limits = sandbox_limits_default,
-        .host = {.host = rate, .inject_message = take_report},
+        .jit = plugin->jit,
+        .host = {.host = rate, .inject_message = take_message, .read_config = read_config},
     };
     if (sandbox_new(&config, &rate->sandbox, &err) != 0)
         return bench_error(run, "%s", err.texts[0]);
+    bench_param_text(run, "lua", SANDBOX_BENCH_LUA);
     return 0;
 }
 
@@ -105,10 +138,24 @@ static void teardown(struct bench_run *run)
     free(rate);
 }
 
+/* What the script has to show for `messages`. */
+static uint64_t count_done(struct rate *rate, const struct plugin *plugin)
+{
+    if (plugin->type != SANDBOX_FILTER)
+        return sandbox_usage(rate->sandbox).injected_count;
+    if (plugin->script == NULL) /* its graph is not counted here */
+        return sandbox_usage(rate->sandbox).process_message_count;
+    if (sandbox_timer_event(rate->sandbox, 0) != SANDBOX_OK)
+        return 0;
+    return (uint64_t)rate->counted;
+}
+
 static int run_case(struct bench_run *run)
 {
     struct rate *rate = run->state;
-    uint64_t messages = 0;
+    const struct plugin *plugin = run->bench_case->arg;
+    bool is_filter_script = plugin->type == SANDBOX_FILTER && plugin->script != NULL;
+    uint64_t messages = 0, before = is_filter_script ? 0 : count_done(rate, plugin);
     bench_start(run);
     do {
         for (unsigned i = 0; i < MESSAGES; i++) {
@@ -118,32 +165,48 @@ static int run_case(struct bench_run *run)
         messages += MESSAGES;
     } while (bench_goes_on(run));
     bench_stop(run, messages);
-    if (sandbox_timer_event(rate->sandbox, 0) != SANDBOX_OK)
-        return bench_error(run, "%s", sandbox_text(rate->sandbox));
-    if (rate->reported != messages)
-        return bench_inexact(run, "the script counted %llu of %llu messages",
-                             (unsigned long long)rate->reported, (unsigned long long)messages);
+    uint64_t done = count_done(rate, plugin) - before;
+    if (done != messages)
+        return bench_inexact(run, "the script did %llu of %llu messages", (unsigned long long)done,
+                             (unsigned long long)messages);
     bench_figure(run, "memory_max_bytes", (double)sandbox_usage(rate->sandbox).memory_max_bytes);
     return 0;
 }
 
-#define CASE(title, script)                                                                        \
+#define PLUGIN(title, of, text, path, compiled)                                                    \
+    &(const struct plugin)                                                                         \
+    {                                                                                              \
+        .name = title, .type = of, .script = text, .file = path, .jit = compiled                   \
+    }
+#define CASE(title, of, text, path, compiled)                                                      \
     {                                                                                              \
         .name = title, .run = run_case, .unit = "messages/s", .setup = setup,                      \
-        .teardown = teardown, .arg = script                                                        \
+        .teardown = teardown, .arg = PLUGIN(title, of, text, path, compiled)                       \
     }
+#define HTTP_STATUS BENCH_LUA_DIR "/filters/http_status.lua"
+#define NGINX       BENCH_LUA_DIR "/decoders/nginx_access.lua"
+#define INFLUX      BENCH_LUA_DIR "/encoders/schema_influx.lua"
 
 static const struct bench_case cases[] = {
-    CASE("empty", empty_script),
-    CASE("counter", counter_script),
-    CASE("http_status", http_status_script),
+    CASE("empty", SANDBOX_FILTER, empty_script, NULL, false),
+    CASE("counter", SANDBOX_FILTER, counter_script, NULL, false),
+    CASE("http_status", SANDBOX_FILTER, NULL, HTTP_STATUS, false),
+    CASE("nginx", SANDBOX_DECODER, NULL, NGINX, false),
+    CASE("influx", SANDBOX_ENCODER, NULL, INFLUX, false),
+#ifdef SANDBOX_BENCH_JIT
+    CASE("empty-jit", SANDBOX_FILTER, empty_script, NULL, true),
+    CASE("counter-jit", SANDBOX_FILTER, counter_script, NULL, true),
+    CASE("http_status-jit", SANDBOX_FILTER, NULL, HTTP_STATUS, true),
+    CASE("nginx-jit", SANDBOX_DECODER, NULL, NGINX, true),
+    CASE("influx-jit", SANDBOX_ENCODER, NULL, INFLUX, true),
+#endif
 };
 
 int main(int argc, char **argv)
 {
     static const struct bench bench = {
         .name = "sandbox",
-        .help = "Messages per second through one Lua filter on one core, with all limits.",
+        .help = "Messages per second through one Lua plugin on one core, with all limits.",
         .cases = cases,
         .case_count = ARRAY_COUNT(cases),
     };

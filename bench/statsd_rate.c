@@ -455,8 +455,8 @@ int main(int argc, char **argv)
     static const struct bench bench = {
         .name = "statsd_rate",
         .help = "Statsd from another core through the data plane's one worker: parsed,\n"
-                "aggregated, flushed, read from the lane, every total compared with what was sent.\n"
-                "one-worker, two-workers: the same traffic from memory, on one core and on two.",
+                "aggregated, flushed, read from the lane, every total compared with what was\n"
+                "sent. one-worker, two-workers: the same traffic from memory, on one and two cores.",
         .cases = cases,
         .case_count = ARRAY_COUNT(cases),
         .options = options,

@@ -21,13 +21,14 @@ pkg_check_modules(LUAJIT REQUIRED IMPORTED_TARGET luajit>=2.1)         # sandbox
 pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl)                # control: TLS
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)              # control: HTTP and SMTP out
 pkg_check_modules(MHD REQUIRED IMPORTED_TARGET libmicrohttpd)         # control: HTTP in
+pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls)              # control: TLS of HTTP in
 pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka)           # control: Kafka
 pkg_check_modules(RABBITMQ REQUIRED IMPORTED_TARGET librabbitmq)      # control: AMQP
-pkg_check_modules(LIBXML2 REQUIRED IMPORTED_TARGET libxml-2.0)        # matcher or control: PayloadXmlDecoder
+pkg_check_modules(LIBXML2 REQUIRED IMPORTED_TARGET libxml-2.0)  # control: PayloadXmlDecoder
 pkg_check_modules(MAXMINDDB REQUIRED IMPORTED_TARGET libmaxminddb)    # control: GeoIpDecoder
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)                 # control: compressed logs
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)        # control: readiness
-pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)        # control: sealed sandbox workers
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)# control: sealed sandbox workers
 pkg_check_modules(EXPAT REQUIRED IMPORTED_TARGET expat)               # sandbox: module sax
 find_program(PROTOC_C protoc-c REQUIRED)
 if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)

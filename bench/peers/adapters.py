@@ -58,7 +58,7 @@ class Brubeck(Peer):
         config = folder / "brubeck.json"
         config.write_text(json.dumps({
             "sharding": False, "server_name": "brubeck", "capacity": 21, "expire": 0,
-            "dumpfile": str(folder / "dump"), 
+            "dumpfile": str(folder / "dump"),
             "backends": [{"type": "carbon", "address": "127.0.0.1", "port": carbon,
                           "frequency": 1}],
             "samplers": [{"type": "statsd", "address": "127.0.0.1", "port": statsd, "workers": 1,

@@ -33,7 +33,8 @@ local START_MS = 1000
 -- Numbers of a stage of the ledger, as {["in"] =, ended =, in_flight =, residual =}.
 local function stage(text, process, name)
     for row in text:gmatch("{[^{}]*{[^{}]*}[^{}]*}") do
-        if row:find('"process": ?"' .. process .. '"') and row:find('"stage": ?"' .. name .. '"') then
+        if row:find('"process": ?"' .. process .. '"')
+            and row:find('"stage": ?"' .. name .. '"') then
             local found = {}
             for key, value in row:gmatch('"([%w_]+)": ?(%-?%d+)') do
                 found[key] = found[key] or tonumber(value)

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MPL-2.0
 --
 -- rfc2544.lua - the highest rate without loss (RFC 2544 section 26.1), of whatever pcap file pktgen
--- was started with, by halving between 0 and HEKA_RATE percent of the link. A rate counts when every
--- frame that was sent is in the appliance's books, and these balance.
+-- was started with, by halving between 0 and HEKA_RATE percent of the link. A rate counts when
+-- every frame that was sent is in the appliance's books, and these balance.
 package.path = (debug.getinfo(1, "S").source:match("^@(.*/)") or "./") .. "?.lua;" .. package.path
 local heka = require "heka_pktgen"
 

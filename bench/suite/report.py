@@ -36,7 +36,7 @@ def _goal_word(case, goal):
 
 
 def rows(report):
-    """Of all cases: program, case, median, min, max, unit, runs, cycles, goal, goal's word, notes"""
+    """Of all cases: program, case, median, min, max, unit, runs, cycles, goal, word, notes"""
     for case in report["cases"]:
         goal = plan.GOALS.get((case["name"], case["case"]), (None,))[0]
         yield {

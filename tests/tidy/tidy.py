@@ -43,6 +43,10 @@ OWNERS = [
     (re.compile(r"xxh"), {"core", "stats", "matcher"}),
     (re.compile(r"jansson"), {"core", "codec", "control", "dataplane", "bench"}),
     (re.compile(r"openssl/"), {"core", "control"}),
+    (re.compile(r"zlib\.h"), {"control"}),
+    (re.compile(r"libxml/|maxminddb|microhttpd|rabbitmq-c/|amqp|librdkafka/"), {"control"}),
+    (re.compile(r"systemd/"), {"control"}),
+    (re.compile(r"curl/|microhttpd|gnutls/"), {"control"}),
 ]
 
 BANNED_CALLS = ("gets strcpy stpcpy strcat sprintf vsprintf atoi atol atoll atof strtok alloca "
