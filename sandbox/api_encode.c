@@ -9,12 +9,15 @@
 
 #include <string.h>
 
+#include "sandbox/userdata.h"
+
 #define ENCODE_ERROR "inject_message() could not encode protobuf - "
 
 enum { MESSAGE = 1, VARINT_MAX = 10 };
 
 struct encoding {
     lua_State *lua;
+    struct sandbox *sandbox;
     struct msg_builder builder;
 };
 
@@ -33,6 +36,12 @@ static void check_room(const struct encoding *encoding)
 }
 
 /* ---- values ---- */
+
+static bool has_text(lua_State *lua, int index)
+{
+    const struct userdata_class *class = userdata_class_of(lua, index);
+    return class != NULL && class->output != NULL;
+}
 
 static enum msg_value_type type_of(const struct encoding *encoding, const struct field *field,
                                    int index)
@@ -53,7 +62,8 @@ static enum msg_value_type type_of(const struct encoding *encoding, const struct
             luaL_error(lua, ENCODE_ERROR "invalid boolean value_type: %d", (int)type);
         return MSG_BOOL;
     case LUA_TUSERDATA:
-        luaL_error(lua, ENCODE_ERROR "user data object does not implement lsb_output");
+        if (field->is_array || !has_text(lua, index))
+            luaL_error(lua, ENCODE_ERROR "user data object does not implement lsb_output");
         return MSG_BYTES;
     default:
         luaL_error(lua, ENCODE_ERROR "%s: %s",
@@ -71,12 +81,26 @@ static int64_t integer_of(lua_Number number)
     return number >= 9223372036854775808.0 ? INT64_MAX : (int64_t)number;
 }
 
+/* The text of an object, in the scratch: it is there until the next one. */
+static struct msg_slice object_text(const struct encoding *encoding, int index)
+{
+    struct buffer *scratch = &encoding->sandbox->scratch;
+    size_t limit = encoding->sandbox->config.limits.output_limit;
+    scratch->size = 0;
+    if (userdata_class_of(encoding->lua, index)->output(encoding->lua, index, scratch) != 0 ||
+        (limit != 0 && scratch->size > limit))
+        luaL_error(encoding->lua, ENCODE_ERROR "strbuf output_limit exceeded");
+    return (struct msg_slice){scratch->size > 0 ? scratch->data : "", (uint32_t)scratch->size};
+}
+
 static struct msg_value value_of(const struct encoding *encoding, enum msg_value_type type,
                                  int index)
 {
     struct msg_value value = {.type = type};
     size_t len;
-    if (type == MSG_STRING || type == MSG_BYTES) {
+    if (lua_type(encoding->lua, index) == LUA_TUSERDATA) {
+        value.slice = object_text(encoding, index);
+    } else if (type == MSG_STRING || type == MSG_BYTES) {
         const char *text = lua_tolstring(encoding->lua, index, &len);
         value.slice = (struct msg_slice){text, (uint32_t)len};
     } else if (type == MSG_INTEGER) {
@@ -192,8 +216,9 @@ static void put_field(struct encoding *encoding, struct field *field)
     lua_State *lua = encoding->lua;
     field->is_array = lua_istable(lua, field->value);
     if (field->is_array) {
-        if (lua_objlen(lua, field->value) > 0)
-            put_array(encoding, field);
+        if (lua_objlen(lua, field->value) == 0)
+            luaL_error(lua, ENCODE_ERROR "unsupported type: nil");
+        put_array(encoding, field);
     } else {
         field->type = type_of(encoding, field, field->value);
         struct msg_value value = value_of(encoding, field->type, field->value);
@@ -339,7 +364,7 @@ static void put_identity(struct encoding *encoding, struct sandbox *sandbox)
 void api_encode_table(lua_State *lua, struct sandbox *sandbox)
 {
     struct buffer *encoded = &sandbox->encoded;
-    struct encoding encoding = {.lua = lua};
+    struct encoding encoding = {.lua = lua, .sandbox = sandbox};
     size_t limit = sandbox->config.limits.output_limit;
     size_t room = limit != 0 ? limit : SANDBOX_SCRIPT_SIZE_MAX;
     luaL_checkstack(lua, 16, "message");

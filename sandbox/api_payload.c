@@ -6,11 +6,10 @@
  */
 #include "sandbox/sandbox_internal.h"
 
-#include <limits.h>
-#include <math.h>
 #include <string.h>
 
 #include "core/clock.h"
+#include "sandbox/userdata.h"
 
 int64_t api_now_ns(struct sandbox *sandbox)
 {
@@ -38,20 +37,6 @@ void api_random_uuid(struct sandbox *sandbox, uint8_t uuid[MSG_UUID_SIZE])
 
 /* ---- add_to_payload ---- */
 
-static size_t format_number(double number, char text[512])
-{
-    if (isnan(number))
-        return (size_t)snprintf(text, 512, "nan");
-    if (isinf(number))
-        return (size_t)snprintf(text, 512, number < 0 ? "-inf" : "inf");
-    if (fabs(number) > INT_MAX)
-        return (size_t)snprintf(text, 512, "%0.17g", number);
-    size_t len = (size_t)snprintf(text, 512, "%.8f", number);
-    while (text[len - 1] == '0')
-        len--;
-    return text[len - 1] == '.' ? len - 1 : len;
-}
-
 static int append(lua_State *lua, const char *text, size_t len)
 {
     struct buffer *payload = &sandbox_of(lua)->payload;
@@ -60,9 +45,19 @@ static int append(lua_State *lua, const char *text, size_t len)
     return 0;
 }
 
+static int append_object(lua_State *lua, int index)
+{
+    const struct userdata_class *class = userdata_class_of(lua, index);
+    if (class == NULL || class->output == NULL)
+        return luaL_argerror(lua, index, "unknown userdata type");
+    if (class->output(lua, index, &sandbox_of(lua)->payload) != 0)
+        return luaL_error(lua, "output_limit exceeded");
+    return 0;
+}
+
 static int append_value(lua_State *lua, int index)
 {
-    char number[512];
+    char number[API_NUMBER_SIZE];
     size_t len;
     const char *text;
     switch (lua_type(lua, index)) {
@@ -70,14 +65,14 @@ static int append_value(lua_State *lua, int index)
         text = lua_tolstring(lua, index, &len);
         return append(lua, text, len);
     case LUA_TNUMBER:
-        return append(lua, number, format_number(lua_tonumber(lua, index), number));
+        return append(lua, number, api_number_text(lua_tonumber(lua, index), number));
     case LUA_TBOOLEAN:
         text = lua_toboolean(lua, index) ? "true" : "false";
         return append(lua, text, strlen(text));
     case LUA_TNIL:
         return append(lua, "nil", 3);
     case LUA_TUSERDATA:
-        return luaL_argerror(lua, index, "unknown userdata type");
+        return append_object(lua, index);
     default:
         return luaL_argerror(lua, index, "unsupported type");
     }
@@ -86,6 +81,7 @@ static int append_value(lua_State *lua, int index)
 int api_add_to_payload(lua_State *lua)
 {
     int args = lua_gettop(lua);
+    luaL_argcheck(lua, args > 0, 0, "must have at least one argument");
     for (int i = 1; i <= args; i++)
         append_value(lua, i);
     return 0;

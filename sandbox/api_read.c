@@ -26,8 +26,7 @@ bool api_field_name(struct msg_slice name, struct msg_slice *field)
 uint32_t api_check_index(lua_State *lua, int index, const char *error)
 {
     lua_Number number = luaL_optnumber(lua, index, 0);
-    if (!(number >= 0))
-        luaL_error(lua, "%s", error);
+    luaL_argcheck(lua, number >= 0, index, error);
     return number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
 }
 
@@ -95,26 +94,44 @@ static void push_header(lua_State *lua, const struct msg_view *view, struct msg_
 
 /* ---- fields ---- */
 
-static void push_value(lua_State *lua, const struct msg_field *field, uint32_t index)
+/* The value of a field that has it. */
+static void push_value_of(lua_State *lua, const struct msg_field *field,
+                          const struct msg_value *value)
 {
-    struct msg_slice slice;
-    int64_t integer;
-    double number;
-    bool boolean;
-    if (msg_field_slice(field, index, &slice)) {
-        if (slice.len == 0 && field->value_type == MSG_BYTES)
+    switch (value->type) {
+    case MSG_INTEGER:
+        lua_pushnumber(lua, (lua_Number)value->integer);
+        break;
+    case MSG_DOUBLE:
+        lua_pushnumber(lua, value->number);
+        break;
+    case MSG_BOOL:
+        lua_pushboolean(lua, value->boolean);
+        break;
+    default:
+        if (value->slice.len == 0 && field->value_type == MSG_BYTES)
             lua_pushnil(lua);
         else
-            push_slice(lua, slice);
-    } else if (msg_field_integer(field, index, &integer)) {
-        lua_pushnumber(lua, (lua_Number)integer);
-    } else if (msg_field_double(field, index, &number)) {
-        lua_pushnumber(lua, number);
-    } else if (msg_field_bool(field, index, &boolean)) {
-        lua_pushboolean(lua, boolean);
-    } else {
-        lua_pushnil(lua);
+            push_slice(lua, value->slice);
     }
+}
+
+static void push_value(lua_State *lua, const struct msg_field *field, uint32_t index)
+{
+    struct msg_values values;
+    struct msg_value value;
+    if (index >= field->value_count) {
+        lua_pushnil(lua);
+        return;
+    }
+    msg_values_init(&values, field);
+    do {
+        if (!msg_values_next(&values, &value)) {
+            lua_pushnil(lua);
+            return;
+        }
+    } while (index-- > 0);
+    push_value_of(lua, field, &value);
 }
 
 int api_read_message(lua_State *lua)
@@ -131,11 +148,11 @@ int api_read_message(lua_State *lua)
         field_index = api_check_index(lua, 2, "field index must be >= 0");
         value_index = api_check_index(lua, 3, "array index must be >= 0");
     }
-    if (!sandbox->has_message)
+    if (sandbox->message == NULL)
         lua_pushnil(lua);
     else if (!api_field_name(name, &field_name))
-        push_header(lua, &sandbox->view, name);
-    else if (!msg_field_find(&sandbox->view, field_name.ptr, field_name.len, field_index, &field))
+        push_header(lua, sandbox->message, name);
+    else if (!msg_field_find(sandbox->message, field_name.ptr, field_name.len, field_index, &field))
         lua_pushnil(lua);
     else
         push_value(lua, &field, value_index);
@@ -146,10 +163,10 @@ int api_read_message(lua_State *lua)
 static bool next_field(struct sandbox *sandbox)
 {
     struct msg_field *field = &sandbox->next_field;
-    if (sandbox->next_field_ended || !sandbox->has_message)
+    if (sandbox->next_field_ended || sandbox->message == NULL)
         return false;
-    bool is_there = sandbox->next_field_begun ? msg_field_next(&sandbox->view, field)
-                                              : msg_field_first(&sandbox->view, field);
+    bool is_there = sandbox->next_field_begun ? msg_field_next(sandbox->message, field)
+                                              : msg_field_first(sandbox->message, field);
     sandbox->next_field_begun = true;
     sandbox->next_field_ended = !is_there;
     return is_there;

@@ -55,7 +55,7 @@ static void read_value(lua_State *lua, struct message_write *write)
 static int apply(struct sandbox *sandbox, const struct message_write *write, const char **reason)
 {
     *reason = "no message or no memory";
-    if (!sandbox->has_message || begin_edit(sandbox) != 0)
+    if (sandbox->message == NULL || begin_edit(sandbox) != 0)
         return -ENOMEM;
     int rc = message_write(&sandbox->edit, write, sandbox->times, api_now_ns(sandbox), reason);
     if (rc < 0)

@@ -15,6 +15,13 @@ static const char *const string_names[] = {"byte", "char",    "format", "len",  
 static const char *const table_names[] = {"concat", "foreach", "foreachi", "getn",
                                           "maxn",   "remove",  NULL};
 static const char *const os_names[] = {"clock", "difftime", NULL};
+/* Of sandboxes that may do I/O, too. */
+static const char *const io_base_names[] = {"collectgarbage", "coroutine", NULL};
+static const char *const io_os_names[] = {"clock",  "difftime", "execute", "getenv",
+                                          "remove", "rename",   "tmpname", NULL};
+static const char *const io_names[] = {"close",  "flush",   "input", "lines",  "open",
+                                       "output", "popen",   "read",  "stderr", "stdin",
+                                       "stdout", "tmpfile", "type",  "write",  NULL};
 static const char *const bit_names[] = {"arshift", "band",   "bnot", "bor", "bswap",
                                         "bxor",    "lshift", "rol",  "ror", "rshift",
                                         "tobit",   "tohex",  NULL};
@@ -26,15 +33,17 @@ static const char *const math_names[] = {
 
 /* ---- replaced functions ---- */
 
-/* Of tables only: userdata's and strings' would lead to the host's. */
+/* Of tables only: userdata's and strings' would lead to the host's. lpeg's patterns have a table
+ * of their operators to be shown. */
 static int get_metatable(lua_State *lua)
 {
     luaL_checkany(lua, 1);
-    if (!lua_istable(lua, 1) || !lua_getmetatable(lua, 1))
+    bool is_table = lua_istable(lua, 1);
+    if ((!is_table && lua_type(lua, 1) != LUA_TUSERDATA) || !lua_getmetatable(lua, 1))
         return lua_pushnil(lua), 1;
     lua_pushliteral(lua, "__metatable");
     lua_rawget(lua, -2);
-    if (lua_isnil(lua, -1))
+    if (lua_isnil(lua, -1) && is_table)
         lua_pop(lua, 1);
     return 1;
 }
@@ -72,9 +81,11 @@ static int set_fenv(lua_State *lua)
 enum { CAUGHT_STEPS = 100 * SANDBOX_PATTERN_STEPS }; /* what a caught error counts */
 
 /* An error was caught: it counts, and what ends the call is thrown on. LuaJIT's own functions
- * catch the stack overflow of a recursion that the hook, for want of stack, never sees. */
-static void caught(lua_State *lua)
+ * catch the stack overflow of a recursion that the hook, for want of stack, never sees. What was
+ * thrown through has left its texts in the scratch. */
+static void caught(lua_State *lua, size_t scratch_size)
 {
+    sandbox_of(lua)->scratch.size = scratch_size;
     limits_charge(lua, CAUGHT_STEPS);
 }
 
@@ -82,9 +93,10 @@ static int safe_pcall(lua_State *lua)
 {
     luaL_checkany(lua, 1);
     limits_charge(lua, SANDBOX_PATTERN_STEPS);
+    size_t scratch_size = sandbox_of(lua)->scratch.size;
     bool ok = lua_pcall(lua, lua_gettop(lua) - 1, LUA_MULTRET, 0) == 0;
     if (!ok)
-        caught(lua);
+        caught(lua, scratch_size);
     luaL_checkstack(lua, 1, "pcall");
     lua_pushboolean(lua, ok);
     lua_insert(lua, 1);
@@ -101,13 +113,14 @@ static int safe_xpcall(lua_State *lua)
     lua_pushvalue(lua, 1);
     lua_replace(lua, 2);
     lua_replace(lua, 1);
+    size_t scratch_size = sandbox_of(lua)->scratch.size;
     int rc = lua_pcall(lua, args, LUA_MULTRET, 0);
     if (rc == 0) {
         lua_pushboolean(lua, 1);
         lua_replace(lua, 1);
         return lua_gettop(lua);
     }
-    caught(lua);
+    caught(lua, scratch_size);
     lua_pushvalue(lua, 1);
     lua_insert(lua, -2);
     lua_call(lua, 1, 1);
@@ -246,12 +259,17 @@ static void clear_registry_table(lua_State *lua, const char *name)
 
 static void open_scratch(lua_State *lua)
 {
+    const struct sandbox_config *config = &sandbox_of(lua)->config;
     open_library(lua, luaopen_base, "");
     open_library(lua, luaopen_string, LUA_STRLIBNAME);
     open_library(lua, luaopen_table, LUA_TABLIBNAME);
     open_library(lua, luaopen_math, LUA_MATHLIBNAME);
     open_library(lua, luaopen_os, LUA_OSLIBNAME);
     open_library(lua, luaopen_bit, LUA_BITLIBNAME);
+    if (config->io)
+        open_library(lua, luaopen_io, LUA_IOLIBNAME);
+    if (config->jit) /* which makes the compiler run */
+        open_library(lua, luaopen_jit, LUA_JITLIBNAME);
     lua_settop(lua, 0);
     /* A literal like 1LL loads ffi while it is parsed. Its table is loaded here and kept: LuaJIT
      * uses it after it was collected otherwise. */
@@ -275,8 +293,13 @@ static void open_modules(lua_State *lua)
     lua_pop(lua, 1);
     copy_library(lua, modules, LUA_BITLIBNAME, bit_names);
     lua_pop(lua, 1);
-    copy_library(lua, modules, LUA_OSLIBNAME, os_names);
+    bool has_io = sandbox_of(lua)->config.io;
+    copy_library(lua, modules, LUA_OSLIBNAME, has_io ? io_os_names : os_names);
     os_time_open(lua);
+    lua_pop(lua, 1);
+    if (!has_io)
+        return;
+    copy_library(lua, modules, LUA_IOLIBNAME, io_names);
     lua_pop(lua, 1);
 }
 
@@ -292,6 +315,8 @@ void environment_open(lua_State *lua)
     open_modules(lua);
     lua_newtable(lua); /* modules, globals */
     copy_names(lua, LUA_GLOBALSINDEX, base_names);
+    if (sandbox_of(lua)->config.io)
+        copy_names(lua, LUA_GLOBALSINDEX, io_base_names);
     wrap(lua, "_G", "tostring", to_string);
     set_function(lua, "getmetatable", get_metatable);
     set_function(lua, "setmetatable", set_metatable);

@@ -122,9 +122,11 @@ void limits_check(lua_State *lua)
     lua_error(lua);
 }
 
-/* The hook again, in time for what is left of the limit. */
+/* The hook again, in time for what is left of the limit. Compiled code does not call it. */
 static void arm(struct sandbox *sandbox, lua_State *lua)
 {
+    if (sandbox->config.jit)
+        return;
     uint64_t limit = sandbox->config.limits.instruction_limit, used = instructions_of(sandbox);
     sandbox->step = SANDBOX_COUNT_STEP;
     if (limit != 0 && limit - used < SANDBOX_COUNT_STEP)
@@ -164,6 +166,7 @@ void limits_begin(struct sandbox *sandbox, const void *base)
     sandbox->stack_limit = here > SANDBOX_C_STACK_SIZE ? here - SANDBOX_C_STACK_SIZE : 0;
     sandbox->steps_used = 0;
     sandbox->pattern_steps = 0;
+    sandbox->scratch.size = 0;
     next_serial(sandbox);
     arm(sandbox, sandbox->lua);
 }

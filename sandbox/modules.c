@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * modules.c - require: what is built in, and text files of fixed folders.
+ * modules.c - require: what is built in, and text files of fixed folders; for sandboxes that may do
+ * I/O, shared objects of these and of Debian's packages, too.
  */
 #include "sandbox/sandbox_internal.h"
 
 #include <ctype.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "core/check.h"
+#include "sandbox/cjson.h"
+#include "sandbox/peg.h"
+#include "sandbox/userdata.h"
 
 enum { MODULE_NAME_MAX = 64 };
 
@@ -53,26 +60,33 @@ int modules_read(const char *path, struct buffer *out)
 }
 
 /* FOLDER/a/b.lua of the name a.b; `folder` is the next of the list. False: too long. */
-static bool make_path(char *path, const char *folder, size_t folder_len, const char *name)
+static bool make_path(char *path, const char *folder, size_t folder_len, const char *name,
+                      const char *suffix)
 {
     int size = snprintf(path, PATH_MAX, "%.*s/%s", (int)folder_len, folder, name);
-    if (size < 0 || size + (int)sizeof(".lua") > PATH_MAX)
+    if (size < 0 || (size_t)size + strlen(suffix) >= PATH_MAX)
         return false;
     for (char *at = path + folder_len; *at != '\0'; at++) {
         if (*at == '.')
             *at = '/';
     }
-    memcpy(path + size, ".lua", sizeof(".lua"));
+    memcpy(path + size, suffix, strlen(suffix) + 1);
     return true;
 }
 
-/* Leaves the chunk on the stack, or returns false. The file's text is held by `encoded`, which is
- * free while no injection is under way, so that no error can lose it. */
-static bool load_file(lua_State *lua, const char *path, const char *name)
+static int read_module(const struct sandbox_host *host, const char *path, struct buffer *text)
 {
-    struct buffer *text = &sandbox_of(lua)->encoded;
-    buffer_clear(text);
-    int rc = modules_read(path, text);
+    return host->read_module != NULL ? host->read_module(host->host, path, text)
+                                     : modules_read(path, text);
+}
+
+typedef bool (*load_fn)(lua_State *lua, const char *path, const char *name);
+
+/* Leaves the chunk of a text that was read on the stack, or returns false. The text is held by
+ * `encoded`, which is free while no injection is under way, so that no error can lose it. */
+static bool load_text(lua_State *lua, int rc, const char *name)
+{
+    const struct buffer *text = &sandbox_of(lua)->encoded;
     if (rc == -ENOENT || rc == -ENOTDIR)
         return false;
     if (rc < 0)
@@ -82,17 +96,71 @@ static bool load_file(lua_State *lua, const char *path, const char *name)
     return true;
 }
 
-static bool find_file(lua_State *lua, const char *name)
+static bool load_file(lua_State *lua, const char *path, const char *name)
 {
-    const char *folders = sandbox_of(lua)->config.module_directory;
+    struct buffer *text = &sandbox_of(lua)->encoded;
+    buffer_clear(text);
+    return load_text(lua, read_module(&sandbox_of(lua)->config.host, path, text), name);
+}
+
+/* ---- sandboxes that may do I/O ---- */
+
+/* Of Debian's packages lua-socket and lua-sec. */
+#define SYSTEM_TEXTS   "/usr/share/lua/5.1"
+#define SYSTEM_OBJECTS "/usr/lib/" HEKA_LIBRARY_ARCHITECTURE "/lua/5.1"
+
+static bool load_system_file(lua_State *lua, const char *path, const char *name)
+{
+    struct buffer *text = &sandbox_of(lua)->encoded;
+    buffer_clear(text);
+    return load_text(lua, modules_read(path, text), name);
+}
+
+/* luaopen_a_b of the module a.b. The object stays loaded. */
+static bool load_object(lua_State *lua, const char *path, const char *name)
+{
+    char symbol[MODULE_NAME_MAX + sizeof("luaopen_")];
+    lua_CFunction function;
+    if (access(path, F_OK) != 0)
+        return false;
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (object == NULL)
+        return luaL_error(lua, "module '%s' cannot be loaded: %s", name, dlerror()) != 0;
+    snprintf(symbol, sizeof(symbol), "luaopen_%s", name);
+    for (char *at = symbol; *at != '\0'; at++) {
+        if (*at == '.')
+            *at = '_';
+    }
+    void *address = dlsym(object, symbol);
+    if (address == NULL)
+        return luaL_error(lua, "module '%s' has no %s", name, symbol) != 0;
+    memcpy(&function, &address, sizeof(function));
+    lua_pushcfunction(lua, function);
+    return true;
+}
+
+/* Leaves a chunk or C function of one of the folders, with ';' between them, on the stack. */
+static bool find_in(lua_State *lua, const char *folders, const char *name, const char *suffix,
+                    load_fn load)
+{
     char path[PATH_MAX];
     while (folders != NULL && *folders != '\0') {
         size_t len = strcspn(folders, ";");
-        if (len > 0 && make_path(path, folders, len, name) && load_file(lua, path, name))
+        if (len > 0 && make_path(path, folders, len, name, suffix) && load(lua, path, name))
             return true;
         folders += len + (folders[len] == ';');
     }
     return false;
+}
+
+static bool find_file(lua_State *lua, const char *name)
+{
+    const struct sandbox_config *config = &sandbox_of(lua)->config;
+    if (find_in(lua, config->module_directory, name, ".lua", load_file))
+        return true;
+    return config->io && (find_in(lua, config->module_directory, name, ".so", load_object) ||
+                          find_in(lua, SYSTEM_TEXTS, name, ".lua", load_system_file) ||
+                          find_in(lua, SYSTEM_OBJECTS, name, ".so", load_object));
 }
 
 /* The value on top becomes the global `name`, when it has no dot; `is_new`: only when there is
@@ -112,6 +180,44 @@ static void set_global(lua_State *lua, const char *name, bool is_new)
     lua_rawset(lua, LUA_GLOBALSINDEX);
 }
 
+/* Built in, opened when they are asked for. Each leaves its module on the stack. */
+static const struct {
+    const char *name;
+    void (*open)(lua_State *lua);
+} libraries[] = {
+    {"lpeg", peg_open},
+    {"cjson", cjson_open},
+    {"circular_buffer", cbuf_open},
+    {"hyperloglog", hyperloglog_open},
+    {"bloom_filter", bloom_filter_open},
+    {"cuckoo_filter", cuckoo_filter_open},
+    {"sax", sax_open},
+    {"struct", struct_open},
+};
+
+bool modules_push_library(lua_State *lua, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(libraries); i++) {
+        if (strcmp(name, libraries[i].name) == 0) {
+            libraries[i].open(lua);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Pushes the built-in module `name`, or returns false. */
+static bool push_built_in(lua_State *lua, const char *name)
+{
+    if (modules_push_library(lua, name))
+        return true;
+    lua_getfield(lua, lua_upvalueindex(1), name);
+    if (!lua_isnil(lua, -1))
+        return true;
+    lua_pop(lua, 1);
+    return false;
+}
+
 /* Upvalues: the built-in modules, and those that were loaded. */
 static int require(lua_State *lua)
 {
@@ -126,8 +232,7 @@ static int require(lua_State *lua)
         return luaL_error(lua, "loop or previous error loading module '%s'", name);
     if (!lua_isnil(lua, -1))
         return 1;
-    lua_getfield(lua, lua_upvalueindex(1), name);
-    if (!lua_isnil(lua, -1)) {
+    if (push_built_in(lua, name)) {
         set_global(lua, name, false);
         lua_pushvalue(lua, -1);
         lua_setfield(lua, lua_upvalueindex(2), name);
@@ -154,6 +259,8 @@ static int require(lua_State *lua)
 void modules_open(lua_State *lua)
 {
     lua_newtable(lua);
+    lua_pushvalue(lua, -1);
+    lua_setfield(lua, LUA_REGISTRYINDEX, MODULES_LOADED);
     lua_pushcclosure(lua, require, 2);
     lua_setfield(lua, LUA_GLOBALSINDEX, "require");
 }

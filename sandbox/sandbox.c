@@ -30,8 +30,8 @@ static enum sandbox_outcome terminate(struct sandbox *sandbox, const char *text)
     return SANDBOX_TERMINATED;
 }
 
-/* lua_pcall has failed: its error is on top, and opaque unless it is a text. */
-static enum sandbox_outcome terminate_by_error(struct sandbox *sandbox)
+/* The error is opaque unless it is a text. */
+enum sandbox_outcome sandbox_terminate_by_error(struct sandbox *sandbox)
 {
     lua_State *lua = sandbox->lua;
     const char *text = "unknown error";
@@ -85,9 +85,12 @@ static enum sandbox_outcome read_status(struct sandbox *sandbox)
 
 static void begin_message(struct sandbox *sandbox, const struct msg_view *message)
 {
-    sandbox->has_message = message != NULL;
-    if (message != NULL)
+    enum sandbox_type type = sandbox->config.type;
+    sandbox->message = message;
+    if (message != NULL && (type == SANDBOX_DECODER || type == SANDBOX_ENCODER)) {
         sandbox->view = *message;
+        sandbox->message = &sandbox->view;
+    }
     sandbox->next_field_begun = false;
     sandbox->next_field_ended = false;
     sandbox->is_edited = false;
@@ -106,7 +109,7 @@ static enum sandbox_outcome call_process(struct sandbox *sandbox)
     int rc = lua_pcall(lua, 0, 2, 0);
     limits_end(sandbox);
     if (rc != 0 || sandbox->trip != TRIP_NONE)
-        return terminate_by_error(sandbox);
+        return sandbox_terminate_by_error(sandbox);
     return read_status(sandbox);
 }
 
@@ -137,7 +140,7 @@ static int collect(lua_State *lua)
 }
 
 /* A full collection; finalisers are the host's only. */
-static bool collect_garbage(struct sandbox *sandbox)
+bool sandbox_collect_garbage(struct sandbox *sandbox)
 {
     lua_rawgeti(sandbox->lua, LUA_REGISTRYINDEX, sandbox->collect_ref);
     return lua_pcall(sandbox->lua, 0, 0, 0) == 0;
@@ -159,10 +162,10 @@ enum sandbox_outcome sandbox_timer_event(struct sandbox *sandbox, int64_t ns)
     lua_pushnumber(lua, (lua_Number)ns);
     int rc = lua_pcall(lua, 1, 0, 0);
     if (rc == 0 && sandbox->trip == TRIP_NONE)
-        rc = collect_garbage(sandbox) ? 0 : -1;
+        rc = sandbox_collect_garbage(sandbox) ? 0 : -1;
     limits_end(sandbox);
     if (rc != 0 || sandbox->trip != TRIP_NONE)
-        return terminate_by_error(sandbox);
+        return sandbox_terminate_by_error(sandbox);
     lua_settop(lua, 0);
     return SANDBOX_OK;
 }
@@ -186,7 +189,7 @@ bool sandbox_is_terminated(const struct sandbox *sandbox)
 
 struct msg_slice sandbox_message(const struct sandbox *sandbox)
 {
-    if (!sandbox->has_message)
+    if (sandbox->message != &sandbox->view)
         return (struct msg_slice){NULL, 0};
     return (struct msg_slice){(const char *)sandbox->view.bytes, sandbox->view.size};
 }
@@ -219,6 +222,7 @@ static void open_api(lua_State *lua, const struct sandbox *sandbox)
 {
     enum sandbox_type type = sandbox->config.type;
     set_global(lua, "read_config", api_read_config);
+    set_global(lua, "decode_message", api_decode_message);
     if (type != SANDBOX_INPUT) {
         set_global(lua, "read_message", api_read_message);
         set_global(lua, "read_next_field", api_read_next_field);
@@ -297,10 +301,13 @@ static void set_limits(struct sandbox *sandbox)
     enum sandbox_type type = sandbox->config.type;
     if (limits->memory_limit == 0)
         limits->memory_limit = SANDBOX_MEMORY_LIMIT;
-    if (type == SANDBOX_INPUT || type == SANDBOX_OUTPUT)
+    bool is_io = type == SANDBOX_INPUT || type == SANDBOX_OUTPUT;
+    if (is_io || sandbox->config.jit)
         limits->instruction_limit = 0;
+    sandbox->config.io = sandbox->config.io && is_io;
     sandbox->payload.max_size = limits->output_limit;
     sandbox->result.max_size = limits->output_limit;
+    sandbox->scratch.max_size = limits->memory_limit;
     sandbox->process_ref = sandbox->timer_ref = sandbox->collect_ref = LUA_NOREF;
 }
 
@@ -332,7 +339,7 @@ static int run_script(struct sandbox *sandbox, struct err *err)
         lua_settop(sandbox->lua, 0);
         return 0;
     }
-    terminate_by_error(sandbox);
+    sandbox_terminate_by_error(sandbox);
     return err_add(err, "%s", sandbox->text);
 }
 
@@ -390,6 +397,7 @@ void sandbox_free(struct sandbox *sandbox)
     buffer_fini(&sandbox->encoded);
     buffer_fini(&sandbox->edited);
     buffer_fini(&sandbox->result);
+    buffer_fini(&sandbox->scratch);
     time_parser_free(sandbox->times);
     for (size_t i = 0; i < ARRAY_COUNT(sandbox->texts); i++)
         free(sandbox->texts[i]);

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/buffer.h"
 #include "core/err.h"
 #include "core/message.h"
 
@@ -72,6 +73,9 @@ struct sandbox_host {
     enum sandbox_inject (*inject_message)(void *host, const void *message, size_t size);
     /* The option `name` of the plugin's [X.config]; *value is nil before. */
     void (*read_config)(void *host, struct msg_slice name, struct sandbox_value *value);
+    /* Text of a module; `path` is FOLDER/NAME.lua of module_directory. 0, or negative errno
+     * (ENOENT: it may be in the next folder). NULL: it is read from the file. */
+    int (*read_module)(void *host, const char *path, struct buffer *out);
     /* A reason why a call failed that the script is not told (write_message). */
     void (*log)(void *host, const char *text);
     int64_t (*now_ns)(void *host);  /* NULL: the system's clock */
@@ -95,6 +99,12 @@ struct sandbox_config {
     const char *script_filename;  /* also the name in error texts; needed with `script`, too */
     const char *module_directory; /* folders with Lua modules, ';' between them; NULL: none */
     struct sandbox_limits limits;
+    /* Inputs and outputs only, in a process of their class: io, all of os but exit and setlocale,
+     * coroutine, collectgarbage, and modules in C (module_directory, and Debian's: socket, ssl). */
+    bool io;
+    /* LuaJIT's compiler. No instruction limit holds, and no sandbox_stop() reaches a compiled
+     * loop: for trusted scripts, in a process that is killed when it uses too much CPU time. */
+    bool jit;
     struct sandbox_host host;
 };
 
@@ -132,6 +142,20 @@ struct msg_slice sandbox_message(const struct sandbox *sandbox);
 /* Encoders, after SANDBOX_OK: the bytes of the last injection of the call; without any, the
  * message as sandbox_message() has it. */
 struct msg_slice sandbox_output(const struct sandbox *sandbox);
+
+/* ---- state, between calls ---- */
+
+/* Appends the script's globals as bytes (docs/formats/sandbox.md): strings, numbers, booleans,
+ * tables and the objects of built-in modules. The instance goes on as if nothing was. 0; or -1, a
+ * text in err that starts with "Destroy() ", and `out` as it was: a key is of another type, or
+ * out->max_size does not suffice. */
+int sandbox_preserve(struct sandbox *sandbox, struct buffer *out, struct err *err);
+
+/* Sets globals from what sandbox_preserve() made, or from a .data file of Heka's (Lua text, which
+ * is parsed and never run); right after sandbox_new(). Nothing happens when the script has a
+ * _PRESERVATION_VERSION, and the state another one. 0; or -1, a text in err that starts with
+ * "Init() ", and the instance is terminated. */
+int sandbox_restore(struct sandbox *sandbox, const void *state, size_t size, struct err *err);
 
 struct sandbox_usage {
     size_t memory_bytes, memory_max_bytes;   /* Lua heap */

@@ -28,6 +28,8 @@ enum {
     SANDBOX_INJECT_ROOM = 1024     /* for the header members of an injected message */
 };
 
+enum { SANDBOX_CLASSES_MAX = 8 };
+
 enum sandbox_trip { /* a limit that was exceeded; stays */
                     TRIP_NONE,
                     TRIP_INSTRUCTIONS,
@@ -37,11 +39,18 @@ enum sandbox_trip { /* a limit that was exceeded; stays */
 
 enum sandbox_call { CALL_INIT, CALL_PROCESS, CALL_TIMER };
 
+enum cjson_invalid { CJSON_INVALID_ERROR, CJSON_INVALID_TEXT, CJSON_INVALID_NULL };
+
+struct cjson_options { /* what a script may set */
+    int sparse_ratio, sparse_safe, precision;
+    bool sparse_converts, decodes_null, decodes_invalid;
+    enum cjson_invalid invalid_numbers;
+};
+
 struct sandbox {
     /* hot */
     lua_State *lua;
-    struct msg_view view; /* of the message that is processed, or of what was made of it */
-    bool has_message;
+    const struct msg_view *message; /* that is processed; NULL: none */
     bool is_terminated;
     enum sandbox_trip trip;
     int process_ref, timer_ref, collect_ref;
@@ -58,13 +67,18 @@ struct sandbox {
     void *alloc_ud;
     size_t memory_limit; /* 0 until armed */
 
+    struct msg_view view;  /* decoders and encoders: of the message, or of what was made of it */
     struct buffer payload; /* of add_to_payload */
     struct buffer encoded; /* of inject_message */
     struct buffer edited;  /* of write_message */
     struct buffer result;  /* an encoder's last injection */
+    struct buffer scratch; /* of modules that make texts; empty when a call begins */
     bool is_edited, has_result;
     struct msg_edit edit;
     struct time_parser *times; /* decoders and encoders */
+    uint32_t peg_frames_max;   /* lpeg.setmaxstack */
+    struct cjson_options cjson;
+    const void *metatables[SANDBOX_CLASSES_MAX]; /* of the modules' objects; NULL: none yet */
 
     struct sandbox_config config; /* its texts are copies */
     char *texts[4];
@@ -76,6 +90,12 @@ struct sandbox {
     _Atomic uint64_t serial;
     _Atomic uint64_t stop_serial;
 };
+
+/* ---- sandbox.c ---- */
+
+/* A protected call has failed, and its error is on top, or a limit was exceeded. */
+enum sandbox_outcome sandbox_terminate_by_error(struct sandbox *sandbox);
+bool sandbox_collect_garbage(struct sandbox *sandbox);
 
 /* ---- limits.c ---- */
 
@@ -94,6 +114,12 @@ void limits_end(struct sandbox *sandbox);
 void limits_charge(lua_State *lua, uint64_t steps);
 /* Throws when a limit was exceeded that the script must not outlive. */
 void limits_check(lua_State *lua);
+/* For what recurses without charging: throws when the C stack is too deep. */
+static inline void limits_check_stack(lua_State *lua, const struct sandbox *sandbox)
+{
+    if ((uintptr_t)__builtin_frame_address(0) < sandbox->stack_limit)
+        limits_check(lua);
+}
 const char *limits_trip_text(enum sandbox_trip trip);
 
 /* ---- environment.c, pattern.c, modules.c, os_time.c ---- */
@@ -106,6 +132,10 @@ void pattern_open(lua_State *lua);
 void os_time_open(lua_State *lua);
 /* require; the table on top has the built-in modules by name. Pops it. */
 void modules_open(lua_State *lua);
+/* Pushes a module that is built in and not of Lua's own; false: there is none of that name. */
+bool modules_push_library(lua_State *lua, const char *name);
+/* In the registry: name -> module that require gave. */
+#define MODULES_LOADED "modules-loaded"
 /* Reads a file of at most SANDBOX_SCRIPT_SIZE_MAX bytes. 0 or negative errno. */
 int modules_read(const char *path, struct buffer *out);
 
@@ -118,6 +148,7 @@ int api_write_message(lua_State *lua);
 int api_add_to_payload(lua_State *lua);
 int api_inject_payload(lua_State *lua);
 int api_inject_message(lua_State *lua);
+int api_decode_message(lua_State *lua);
 
 /* "Fields[name]". */
 bool api_field_name(struct msg_slice name, struct msg_slice *field);

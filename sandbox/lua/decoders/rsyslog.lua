@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MPL-2.0
 --
 -- rsyslog - lines that rsyslog wrote with a template to messages. Headers come from the template's
--- properties: timestamp, pri (or a severity), syslogtag (Pid; the program is the field programname),
--- hostname or source, msg (the payload); every other property is a field.
+-- properties: timestamp, pri (or a severity), syslogtag (Pid; the program is the field
+-- programname), hostname or source, msg (the payload); every other property is a field.
 -- Options: template, type, hostname_keep (hostname and source stay fields), tz.
 local syslog = require "syslog"
 

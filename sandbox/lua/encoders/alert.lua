@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MPL-2.0
 --
 -- alert - an alert as text for people: when, from which host and plugin, and what.
+require "os"
+require "string"
 function process_message()
     local when = os.date("%FT%TZ", read_message("Timestamp") / 1e9)
     inject_payload("txt", "", string.format("Timestamp: %s\nHostname: %s\nPlugin: %s\nAlert: %s\n",

@@ -3,6 +3,7 @@
 -- schema_carbon_line - the numbers among a message's fields as lines for Carbon.
 -- Options: name_prefix, name_prefix_delimiter ("."), skip_fields, source_value_field, as in the
 -- module ts_line_protocol.
+require "table"
 local ts_line_protocol = require "ts_line_protocol"
 
 local config = ts_line_protocol.set_config{

@@ -4,6 +4,7 @@
 -- Options: decimal_precision ("6"), name_prefix, name_prefix_delimiter, skip_fields,
 -- source_value_field, tag_fields ("**all_base**"), timestamp_precision ("ms"; "s", "m", "h"),
 -- value_field_key ("value"), as in the module ts_line_protocol.
+require "table"
 local ts_line_protocol = require "ts_line_protocol"
 
 local config = ts_line_protocol.set_config{

@@ -4,6 +4,8 @@
 -- each column of each payload a graph with a column for each host.
 -- Options: max_hosts, rows; host_expiration (120 s): after so long another host may take the place
 -- of one; preservation_version.
+require "math"
+require "string"
 require "circular_buffer"
 local cjson = require "cjson"
 local cbufd = require "cbufd"

@@ -4,6 +4,8 @@
 -- value finds no room, all weights go down by one (Misra and Gries).
 -- Options: message_variable; max_items (1000); min_output_weight (100): what is below is not shown;
 -- reset_days (1): starts again after so many days, 0: never.
+require "math"
+require "string"
 local variable = read_config("message_variable")
     or error("message_variable configuration must be specified")
 local items_max = read_config("max_items") or 1000

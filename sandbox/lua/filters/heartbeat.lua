@@ -3,6 +3,8 @@
 -- heartbeat - which hosts are there: JSON of all that ever sent a message, and an alert when one
 -- has been silent too long.
 -- Options: heartbeat_timeout (30 s); alert_throttle (300 s): between two alerts of one host.
+require "math"
+require "string"
 local cjson = require "cjson"
 local alert = require "alert"
 

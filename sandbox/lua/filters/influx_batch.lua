@@ -3,6 +3,7 @@
 -- influx_batch - messages' fields in InfluxDB's line protocol, many messages in one payload: those
 -- of an interval, or flush_count of them (0: no limit).
 -- Other options: those of the encoder schema_influx_line.
+require "table"
 local ts_line_protocol = require "ts_line_protocol"
 
 local flush_count = tonumber(read_config("flush_count")) or 0

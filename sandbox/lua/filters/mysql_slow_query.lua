@@ -2,6 +2,7 @@
 --
 -- mysql_slow_query - a graph of the averages of what the decoders of slow query logs find.
 -- Options: rows (1440), sec_per_row (60), anomaly_config, preservation_version.
+require "math"
 require "circular_buffer"
 local graph = require "graph"
 

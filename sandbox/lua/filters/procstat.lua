@@ -2,8 +2,9 @@
 --
 -- procstat - what changed between two messages of the decoder linux_procstat: a message of type
 -- procstat with the fields cpu_percent, cpu0_percent...
--- Options: whitelist: a Lua pattern of names, all others are left out; extras (false): ticks of each
--- kind, shares of some, and the changes of everything else; percent_integer (true).
+-- Options: whitelist: a Lua pattern of names, all others are left out; extras (false): ticks of
+-- each kind, shares of some, and the changes of everything else; percent_integer (true).
+require "math"
 local whitelist = read_config("whitelist")
 local extras = read_config("extras")
 local is_integer = read_config("percent_integer") ~= false

@@ -4,6 +4,7 @@
 -- by HyperLogLog.
 -- Options: message_variable, title ("Estimated Unique Daily VARIABLE"), enable_delta (false), rows
 -- (365), seconds_per_row (86400), preservation_version.
+require "math"
 require "circular_buffer"
 require "hyperloglog"
 

@@ -3,6 +3,8 @@
 -- alert - alerts of a filter, not more often than once in a while. Each is a payload of type
 -- "alert". The time of the last one is the global _LAST_ALERT, so that it survives a restart with
 -- preserve_data. Times are nanoseconds; time 0 is never throttled.
+require "math"
+require "table"
 local M = {}
 
 _LAST_ALERT = 0

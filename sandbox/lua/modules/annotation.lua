@@ -3,6 +3,8 @@
 -- annotation - notes to points of a circular buffer's graph. They are kept in the global
 -- _ANNOTATIONS by the payload's name, so that they survive a restart with preserve_data. Times are
 -- nanoseconds.
+require "math"
+require "table"
 local cjson = require "cjson"
 
 local M = {}

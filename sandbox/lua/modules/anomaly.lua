@@ -14,6 +14,9 @@
 --
 -- A quotation mark in a payload's name is written twice. Rows of the present interval, which is
 -- not over, are left out.
+require "math"
+require "string"
+require "table"
 local annotation = require "annotation"
 local lpeg = require "lpeg"
 local Cc, Cg, Cs, Ct, P, R, S = lpeg.Cc, lpeg.Cg, lpeg.Cs, lpeg.Ct, lpeg.P, lpeg.R, lpeg.S

@@ -12,6 +12,7 @@
 -- message: {value =, representation =}. A variable without a form of its own is a text that ends
 -- before the character that the literal text before it ended with (or before a blank); after a
 -- quotation mark \" is part of it.
+require "string"
 local lpeg = require "lpeg"
 local dt = require "date_time"
 local ip = require "ip_address"

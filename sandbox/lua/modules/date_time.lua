@@ -6,6 +6,8 @@
 -- sec_frac, offset_sign, offset_hour, offset_min, period, time_t. Those that end a format
 -- (rfc3339, clf_timestamp, rfc3164_timestamp, mysql_timestamp, pgsql_timestamp, and what
 -- build_strftime_grammar returns) give them as one table; time_to_ns() takes it.
+require "math"
+require "os"
 local lpeg = require "lpeg"
 local C, Cc, Cg, Ct, P, R, S = lpeg.C, lpeg.Cc, lpeg.Cg, lpeg.Ct, lpeg.P, lpeg.R, lpeg.S
 

@@ -2,6 +2,7 @@
 --
 -- field_util - names of a message's headers and fields in configurations, and its time in other
 -- units.
+require "math"
 local M = {}
 
 M.base_fields_list = {EnvVersion = true, Hostname = true, Logger = true, Payload = true, Pid = true,

@@ -1,6 +1,9 @@
 -- SPDX-License-Identifier: MPL-2.0
 --
 -- graphite - lines for Carbon from counts and times, named as statsd names them.
+require "math"
+require "string"
+require "table"
 local M = {}
 
 -- Lines of one counter: its count in the interval, and how many that is in a second.

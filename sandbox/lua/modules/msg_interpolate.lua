@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MPL-2.0
 --
 -- msg_interpolate - texts with values of the message that is being processed.
+require "os"
+require "string"
 local M = {}
 
 local headers = {Type = "Type", Hostname = "Hostname", Pid = "Pid", UUID = "Uuid",

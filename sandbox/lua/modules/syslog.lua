@@ -7,6 +7,8 @@
 --                                     "timestamp", pri = {facility, severity}, syslogtag =
 --                                     {programname, pid}
 --   severity                          a severity's name, as syslog's number
+require "math"
+require "string"
 local lpeg = require "lpeg"
 local dt = require "date_time"
 local ip = require "ip_address"

@@ -7,6 +7,8 @@
 -- name_prefix_delimiter and the field's name; a field that is there again gets "_fidx_1", further
 -- values of one "_vidx_1". With source_value_field there is one point, with that field's value,
 -- under the prefix alone.
+require "string"
+require "table"
 local field_util = require "field_util"
 local interpolate = require "msg_interpolate"
 

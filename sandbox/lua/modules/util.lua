@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MPL-2.0
 --
 -- util - small functions about tables.
+require "string"
 local cjson = require "cjson"
 
 local M = {}
