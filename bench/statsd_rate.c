@@ -456,7 +456,7 @@ int main(int argc, char **argv)
         .name = "statsd_rate",
         .help = "Statsd from another core through the data plane's one worker: parsed,\n"
                 "aggregated, flushed, read from the lane, every total compared with what was\n"
-                "sent. one-worker, two-workers: the same traffic from memory, on one and two cores.",
+                "sent. one-worker, two-workers: the same from memory, on one core and on two.",
         .cases = cases,
         .case_count = ARRAY_COUNT(cases),
         .options = options,

@@ -8,6 +8,7 @@
 
 const struct decoder_ops *const builtin_decoders[] = {
     &json_decoder,
+    &metlog_decoder,
     &multi_decoder,
     &payload_regex_decoder,
     &protobuf_decoder,
@@ -19,9 +20,10 @@ const struct decoder_ops *const builtin_decoders[] = {
 
 const struct decoder_ops *decoder_by_name(const char *name)
 {
-    for (const struct decoder_ops *const *ops = builtin_decoders; *ops != NULL; ops++) {
-        if (strcmp((*ops)->plugin.name, name) == 0)
-            return *ops;
+    const struct decoder_ops *ops;
+    for (unsigned i = 0; (ops = decoder_type_at(i)) != NULL; i++) {
+        if (strcmp(ops->plugin.name, name) == 0)
+            return ops;
     }
     return NULL;
 }

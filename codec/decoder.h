@@ -3,7 +3,7 @@
  * decoder.h - message to message: what makes sense of a payload.
  *
  * Place:   each input stream of the data plane and of hekad owns an instance of its decoder;
- *          builtin_decoders lists the types.
+ *          builtin_decoders lists the types that all programs have.
  * Threads: an instance belongs to one thread. init and fini [main], decode [worker]: decode does
  *          not block, and allocates for texts only, when they are wanted.
  * Memory:  `config` (filled from the schema), `state` and the host outlive the instance. Everything
@@ -74,6 +74,7 @@ struct decoder { /* an instance */
 
 struct decoder_host { /* what init may ask for; each pointer may be NULL */
     void *context;
+    const char *name; /* of the section that is initialised */
     size_t message_size_max;
     /* Compiles an expression and says how to match it; the source is to be used after all instances
      * of the host are initialised. 0, or -1 after adding to err. */
@@ -97,11 +98,20 @@ struct decoder_ops {
     /* The expression that decides whether decode can succeed on a payload. NULL: there is none. */
     const struct capture_source *(*captures)(const void *state);
     void (*fini)(void *state);
+    /* It needs what only hekad has: a library, a process. An input of the data plane that has it,
+     * also in a MultiDecoder, passes its records on undecoded, and hekad decodes them. */
+    bool runs_in_hekad;
 };
 
-extern const struct decoder_ops json_decoder, multi_decoder, payload_regex_decoder,
+extern const struct decoder_ops json_decoder, metlog_decoder, multi_decoder, payload_regex_decoder,
     protobuf_decoder, scribble_decoder, stats_to_fields_decoder, syslog_decoder;
 extern const struct decoder_ops *const builtin_decoders[]; /* ended by NULL */
 const struct decoder_ops *decoder_by_name(const char *name);
+
+/* More types than the built-in ones, a list ended by NULL that stays; a list that is known already
+ * changes nothing. [main, before others ask] */
+void decoder_add_types(const struct decoder_ops *const *types);
+/* The index-th of all types; NULL behind the last one. */
+const struct decoder_ops *decoder_type_at(unsigned index);
 
 #endif

@@ -4,6 +4,8 @@
 #include <string.h>
 
 const struct encoder_ops *const builtin_encoders[] = {
+    &es_json_encoder,
+    &es_logstash_v0_encoder,
     &payload_encoder,
     &protobuf_encoder,
     &rst_encoder,

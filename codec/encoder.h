@@ -16,8 +16,8 @@
 
 struct encoder_ops {
     struct plugin_ops plugin;
-    /* May be NULL. 0, or -1 after adding to err. */
-    int (*init)(void *state, const void *config, struct err *err);
+    /* `name` is that of its section. May be NULL. 0, or -1 after adding to err. */
+    int (*init)(void *state, const void *config, const char *name, struct err *err);
     /* Appends the encoded message to `out`. 0, or negative errno and `out` as it was.
      * Appending nothing with 0 means: nothing to send for this message. */
     int (*encode)(void *state, const void *config, const struct msg_view *message,
@@ -25,6 +25,7 @@ struct encoder_ops {
     void (*fini)(void *state); /* may be NULL */
 };
 
+extern const struct encoder_ops es_json_encoder, es_logstash_v0_encoder;
 extern const struct encoder_ops payload_encoder, protobuf_encoder, rst_encoder;
 extern const struct encoder_ops *const builtin_encoders[]; /* ended by NULL */
 const struct encoder_ops *encoder_by_name(const char *name);

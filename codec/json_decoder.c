@@ -2,6 +2,8 @@
  *
  * json_decoder.c - JSON objects, one in each payload, as messages.
  *
+ * MetlogDecoder is the same with the keys that metlog's clients use, and no options.
+ *
  * Source: options payload_keep, maximum_depth and separator are those of Heka's Lua decoder json;
  *         its names of keys are the table message_members. docs/formats/decoders.md says what
  *         becomes of each value.
@@ -349,6 +351,10 @@ static int read_object(struct json_message *message, const struct msg_view *view
     reader.context = message;
     reader.separator = (struct msg_slice){message->options->separator,
                                           (uint32_t)strlen(message->options->separator)};
+    reader.lifted = (struct msg_slice){0};
+    if (message->options->lifted != NULL)
+        reader.lifted = (struct msg_slice){message->options->lifted,
+                                           (uint32_t)strlen(message->options->lifted)};
     reader.depth_max = (uint32_t)message->options->maximum_depth;
     reader.keeps_duplicates = message->options->duplicate_keys == JSON_KEEP_DUPLICATES;
     int rc = json_read_object(&reader);
@@ -393,5 +399,54 @@ const struct decoder_ops json_decoder = {
                .state_size = sizeof(struct json_state)},
     .init = init,
     .decode = decode,
+    .fini = fini,
+};
+
+/* ---- metlog ---- */
+
+/* The envelope of metlog's clients; what their users add is the object `fields`. */
+static const struct json_decoder_config metlog_options = {
+    .message_type = "",
+    .members = {.keys = {[JSON_TYPE] = "type",
+                         [JSON_LOGGER] = "logger",
+                         [JSON_PAYLOAD] = "payload",
+                         [JSON_ENV_VERSION] = "env_version",
+                         [JSON_HOSTNAME] = "metlog_hostname",
+                         [JSON_UUID] = "uuid",
+                         [JSON_TIMESTAMP] = "timestamp",
+                         [JSON_SEVERITY] = "severity",
+                         [JSON_PID] = "metlog_pid"}},
+    .timestamp_layout = "2006-01-02T15:04:05", /* UTC; with a zone it is a known layout */
+    .timestamp_location = "",
+    .separator = ".",
+    .lifted = "fields",
+    .duplicate_keys = JSON_REFUSE_DUPLICATES,
+    .log_errors = true,
+};
+
+static const struct schema_key metlog_keys[] = {{.key = NULL}};
+static const struct schema metlog_schema = {.name = "MetlogDecoder", .keys = metlog_keys};
+
+static int metlog_init(void *state, const void *config, const struct decoder_host *host,
+                       struct err *err)
+{
+    (void)config;
+    return init(state, &metlog_options, host, err);
+}
+
+static int metlog_decode(void *state, const void *config, const struct msg_view *view,
+                         struct decode_io *io)
+{
+    (void)config;
+    return decode(state, &metlog_options, view, io);
+}
+
+const struct decoder_ops metlog_decoder = {
+    .plugin = {.abi = PLUGIN_ABI,
+               .name = "MetlogDecoder",
+               .schema = &metlog_schema,
+               .state_size = sizeof(struct json_state)},
+    .init = metlog_init,
+    .decode = metlog_decode,
     .fini = fini,
 };

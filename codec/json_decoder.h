@@ -36,6 +36,7 @@ struct json_decoder_config {
     const char *timestamp_layout;
     const char *timestamp_location;
     const char *separator;
+    const char *lifted; /* NULL, or the key of an object whose fields have names without it */
     int64_t maximum_depth;
     int duplicate_keys;
     bool payload_keep;

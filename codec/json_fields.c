@@ -33,6 +33,23 @@ static struct msg_slice path_of(const struct json_reader *reader)
     return (struct msg_slice){reader->path, reader->path_len};
 }
 
+/* Its place below the object `lifted`, if it is there. */
+static struct msg_slice name_of(const struct json_reader *reader)
+{
+    struct msg_slice path = path_of(reader);
+    uint32_t len = reader->lifted.len, lead = len + reader->separator.len;
+    if (len == 0 || path.len < lead || memcmp(path.ptr, reader->lifted.ptr, len) != 0 ||
+        memcmp(path.ptr + len, reader->separator.ptr, reader->separator.len) != 0)
+        return path;
+    return (struct msg_slice){path.ptr + lead, path.len - lead};
+}
+
+static bool is_lifted(const struct json_reader *reader)
+{
+    return reader->depth == 2 && reader->lifted.len > 0 && reader->path_len == reader->lifted.len &&
+           memcmp(reader->path, reader->lifted.ptr, reader->path_len) == 0;
+}
+
 /* ---- keys ---- */
 
 static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t len)
@@ -120,7 +137,7 @@ static void put_raw(struct json_reader *reader, const char *from)
         .type = MSG_STRING,
         .slice = {from, (uint32_t)(reader->text.at - from)},
     };
-    msg_builder_field(reader->fields, path_of(reader), &value, REPRESENTATION);
+    msg_builder_field(reader->fields, name_of(reader), &value, REPRESENTATION);
 }
 
 static uint8_t *put_string(uint8_t *at, const struct json_string *string)
@@ -140,7 +157,7 @@ static void put_scalar(struct json_reader *reader, const struct json_value *valu
 {
     struct msg_value field = {.type = MSG_BOOL};
     if (value->kind == JSON_IS_STRING) {
-        uint8_t *at = msg_builder_field_begin(reader->fields, path_of(reader), MSG_STRING,
+        uint8_t *at = msg_builder_field_begin(reader->fields, name_of(reader), MSG_STRING,
                                               (struct msg_slice){0}, string_size(&value->string));
         if (at != NULL)
             (void)put_string(at, &value->string);
@@ -152,7 +169,7 @@ static void put_scalar(struct json_reader *reader, const struct json_value *valu
         field = (struct msg_value){.type = MSG_DOUBLE, .number = value->number};
     else
         field.boolean = value->boolean;
-    msg_builder_field(reader->fields, path_of(reader), &field, (struct msg_slice){0});
+    msg_builder_field(reader->fields, name_of(reader), &field, (struct msg_slice){0});
 }
 
 static int take_leaf(struct json_reader *reader)
@@ -297,7 +314,7 @@ static void put_elements(struct json_reader *reader, const char *from,
         return;
     }
     size_t head = type == MSG_STRING ? 0 : 1 + wire_varint_size(size);
-    uint8_t *at = msg_builder_field_begin(reader->fields, path_of(reader), type,
+    uint8_t *at = msg_builder_field_begin(reader->fields, name_of(reader), type,
                                           (struct msg_slice){0}, head + size);
     if (at == NULL)
         return;
@@ -367,7 +384,8 @@ static int read_object(struct json_reader *reader)
     reader->muted += is_text;
     int rc = read_members(reader);
     reader->muted -= is_text;
-    if (rc >= 0 && reader->muted == 0 && reader->depth > 1 && (is_text || rc == 1))
+    if (rc >= 0 && reader->muted == 0 && reader->depth > 1 && (is_text || rc == 1) &&
+        !is_lifted(reader))
         put_raw(reader, from);
     return rc < 0 ? rc : 0;
 }

@@ -29,8 +29,9 @@ struct json_reader { /* not to be zeroed as a whole: the members above `fault` a
     json_leaf_fn leaf;
     void *context;
     struct msg_slice separator;
-    uint32_t depth_max;    /* objects beyond it become texts; 0: none */
-    bool keeps_duplicates; /* else a key that comes again in its object is malformed */
+    struct msg_slice lifted; /* key of an object whose fields have names without it; len 0: none */
+    uint32_t depth_max;      /* objects beyond it become texts; 0: none */
+    bool keeps_duplicates;   /* else a key that comes again in its object is malformed */
 
     const char *fault;
     uint64_t nulls; /* that became no field */

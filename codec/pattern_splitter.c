@@ -105,6 +105,7 @@ const struct splitter_ops pattern_split_ops = {
                .state_size = sizeof(struct pattern_split_state)},
     .common = &splitter_common_schema,
     .is_preregistered = true,
+    .sees_pauses = true,
     .extra = SPLIT_DELIMITER_MAX,
     .init = init,
     .find = find,

@@ -98,6 +98,7 @@ struct splitter_ops {
     struct plugin_ops plugin;    /* state: of the splitter, not of a stream */
     const struct schema *common; /* of struct splitter_options, with the type's own defaults */
     bool is_preregistered;       /* exists without a section */
+    bool sees_pauses;            /* SPLIT_PAUSES may end a record */
     uint32_t buffer_size;        /* what a min_buffer_size of 0 means; 0: 8192 */
     uint16_t extra;              /* bytes beyond record_max that a record's delimiter may need */
     /* May be NULL. Sets splitter->search_size when streams need room. 0, or -1 after adding to

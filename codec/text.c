@@ -109,6 +109,14 @@ static size_t utf8_size(const uint8_t *at, size_t left)
     return size;
 }
 
+static void put_hex_escape(struct text *text, uint8_t byte)
+{
+    if (byte < 0x80)
+        text_printf(text, "\\u%04x", byte);
+    else
+        text_string(text, "\xef\xbf\xbd"); /* U+FFFD */
+}
+
 static void put_escape(struct text *text, uint8_t byte)
 {
     static const char short_forms[] = "\"\"\\\\\bb\ff\nn\rr\tt";
@@ -119,13 +127,11 @@ static void put_escape(struct text *text, uint8_t byte)
             return;
         }
     }
-    if (byte < 0x20)
-        text_printf(text, "\\u%04x", byte);
-    else
-        text_string(text, "\xef\xbf\xbd"); /* U+FFFD */
+    put_hex_escape(text, byte);
 }
 
-void text_json_string(struct text *text, struct msg_slice string)
+static void put_string(struct text *text, struct msg_slice string,
+                       void (*escape)(struct text *text, uint8_t byte))
 {
     const uint8_t *at = (const uint8_t *)string.ptr;
     size_t done = 0; /* bytes that are in the text */
@@ -137,10 +143,20 @@ void text_json_string(struct text *text, struct msg_slice string)
             continue;
         }
         text_bytes(text, at + done, i - done);
-        put_escape(text, at[i]);
+        escape(text, at[i]);
         done = ++i;
     }
     if (string.len > done)
         text_bytes(text, at + done, string.len - done);
     text_string(text, "\"");
+}
+
+void text_json_string(struct text *text, struct msg_slice string)
+{
+    put_string(text, string, put_escape);
+}
+
+void text_json_string_hex(struct text *text, struct msg_slice string)
+{
+    put_string(text, string, put_hex_escape);
 }

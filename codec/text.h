@@ -32,6 +32,8 @@ void text_printf(struct text *text, const char *format, ...) __attribute__((form
 void text_base64(struct text *text, struct msg_slice bytes);
 /* A JSON string with its quotes. Any bytes: one that is not part of valid UTF-8 becomes U+FFFD. */
 void text_json_string(struct text *text, struct msg_slice string);
+/* The same with all escapes as \u00xx, as Heka's Elasticsearch documents have them. */
+void text_json_string_hex(struct text *text, struct msg_slice string);
 
 /* An integer, double or bool; a double with the fewest digits that read back as the same. */
 void text_number(struct text *text, const struct msg_value *value);

@@ -16,11 +16,13 @@ void batch_begin(struct batch *batch)
 static int append_framed(struct batch *batch)
 {
     size_t size = batch->unframed.size;
+    struct frame_signer signer;
     int rc = buffer_reserve(&batch->bytes, size + FRAME_OVERHEAD_MAX);
     if (rc != 0)
         return rc;
     int64_t framed = frame_write(batch->bytes.data + batch->bytes.size, size + FRAME_OVERHEAD_MAX,
-                                 batch->unframed.data, size, batch->message_size_max, NULL);
+                                 batch->unframed.data, size, batch->message_size_max,
+                                 signer_options_frame(&batch->instance->common.signer, &signer));
     if (framed < 0)
         return (int)framed;
     batch->bytes.size += (size_t)framed;

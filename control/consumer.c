@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/intake.h"
+#include "control/retry.h"
 #include "control/spool.h"
 #include "control/trouble.h"
 #include "core/clock.h"
@@ -35,6 +36,7 @@ struct consumer {
     struct batch batch;
     uint64_t last_timer_ns;
     struct trouble trouble;
+    struct retry retry;
 };
 
 /* ---- the source: lanes or queue ---- */
@@ -181,8 +183,9 @@ static unsigned deliver_once(struct consumer *consumer)
                                                  batch->count - batch->done);
     if (taken < 0) {
         CHECK(ends_sum(&host->drops) == 0);
-        trouble_say(&consumer->trouble, "%s",
-                    host->failure[0] != '\0' ? host->failure : strerror(-taken));
+        if (!host->is_over)
+            trouble_say(&consumer->trouble, "%s",
+                        host->failure[0] != '\0' ? host->failure : strerror(-taken));
         return 0;
     }
     if (taken > 0)
@@ -201,6 +204,47 @@ static void pause_with_timer(struct consumer *consumer, uint64_t pause_ns)
     }
 }
 
+/* ---- when it has ended by itself ---- */
+
+static void init_again(struct consumer *consumer)
+{
+    const struct output_instance *instance = consumer->instance;
+    struct output_host *host = &consumer->host;
+    struct err *err = calloc(1, sizeof(*err));
+    instance->ops->fini(consumer->output_state);
+    memset(consumer->output_state, 0, instance->ops->plugin.state_size);
+    host->is_over = false;
+    if (instance->ops->init(consumer->output_state, instance->options, host, err) != 0)
+        output_host_end(host, -1, "%s", err != NULL && err->count > 0 ? err->texts[0] : "init");
+    else
+        host->end[0] = '\0';
+    free(err);
+    retry_begin(&consumer->retry, clock_mono_ns());
+}
+
+/* True when it is not over, or not any more. */
+static bool goes_on(struct consumer *consumer)
+{
+    const struct output_instance *instance = consumer->instance;
+    const struct retry_options *options = &instance->common.retries;
+    uint64_t ns;
+    while (consumer->host.is_over) {
+        log_error("Plugin '%s' error: %s", instance->name, consumer->host.end);
+        if (!instance->ops->restarts)
+            return false;
+        if (!retry_next(&consumer->retry, options, clock_mono_ns(), &ns)) {
+            log_error("Plugin '%s' error: Max retries exceeded", instance->name);
+            return false;
+        }
+        output_host_sleep(&consumer->host, ns);
+        if (output_host_stopping(&consumer->host))
+            return false;
+        log_info("Plugin '%s': now restarting", instance->name);
+        init_again(consumer);
+    }
+    return true;
+}
+
 static void deliver_batch(struct consumer *consumer)
 {
     struct batch *batch = &consumer->batch;
@@ -210,7 +254,14 @@ static void deliver_batch(struct consumer *consumer)
     while (batch->done < batch->count && !output_host_stopping(&consumer->host)) {
         if (deliver_once(consumer) > 0) {
             pause_ms = RETRY_MS_MIN;
+            if (!goes_on(consumer))
+                return;
             call_timer_when_due(consumer);
+            continue;
+        }
+        if (consumer->host.is_over) { /* it starts again, or is over */
+            if (!goes_on(consumer))
+                return;
             continue;
         }
         pause_with_timer(consumer, pause_ms * CLOCK_NS_PER_MS);
@@ -225,7 +276,8 @@ static void *run(void *arg)
     char name[THREAD_NAME_SIZE];
     snprintf(name, sizeof(name), "%s", consumer->instance->name);
     pthread_setname_np(pthread_self(), name);
-    while (!output_host_stopping(&consumer->host)) {
+    retry_begin(&consumer->retry, clock_mono_ns());
+    while (!output_host_stopping(&consumer->host) && goes_on(consumer)) {
         if (find_messages(consumer) == 0) {
             wait_for_messages(consumer);
             call_timer_when_due(consumer);
@@ -253,7 +305,7 @@ static int init_plugins(struct consumer *consumer, struct err *err)
         return err_add(err, "'%s': out of memory", instance->name);
     consumer->batch.encoder_state = consumer->encoder_state;
     if (encoder != NULL && encoder->ops->init != NULL &&
-        encoder->ops->init(consumer->encoder_state, encoder->options, err) != 0)
+        encoder->ops->init(consumer->encoder_state, encoder->options, encoder->name, err) != 0)
         return -1;
     return instance->ops->init(consumer->output_state, instance->options, &consumer->host, err);
 }
@@ -320,6 +372,11 @@ struct consumer *consumer_new(const struct output_instance *instance, unsigned i
     consumer->host.name = consumer->trouble.name = instance->name;
     consumer->index = index;
     consumer->host.log_flags = (unsigned)options->globals->log_flags;
+    consumer->host.hostname = options->globals->hostname;
+    consumer->host.base_dir = options->globals->base_dir;
+    consumer->host.share_dir = options->globals->share_dir;
+    consumer->host.message_max = (size_t)options->globals->max_message_size;
+    consumer->host.ticker_s = (unsigned)instance->common.ticker_interval;
     consumer->batch.instance = instance;
     consumer->batch.message_size_max = (size_t)options->globals->max_message_size;
     if (init_consumer(consumer, options, err) == 0)
@@ -393,6 +450,11 @@ bool consumer_has_ended(const struct consumer *consumer)
 {
     return !consumer->is_started ||
            atomic_load_explicit(&consumer->has_ended, memory_order_acquire);
+}
+
+const char *consumer_failure(const struct consumer *consumer)
+{
+    return consumer->host.end;
 }
 
 void consumer_free(struct consumer *consumer)

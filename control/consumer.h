@@ -68,6 +68,8 @@ void consumer_reload(struct consumer *consumer);
  * lanes and in its queue. */
 void consumer_stop(struct consumer *consumer);
 bool consumer_has_ended(const struct consumer *consumer);
+/* Why it ended by itself; "" when it did not. When it has ended. */
+const char *consumer_failure(const struct consumer *consumer);
 /* Joins the threads (which have to end by themselves) and frees. NULL is fine. */
 void consumer_free(struct consumer *consumer);
 

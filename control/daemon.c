@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control/daemon_state.h"
+#include "control/dynamic_file.h"
 #include "control/folder.h"
 #include "control/lane_watch.h"
 #include "control/leftover.h"
@@ -18,6 +19,8 @@
 #include "control/plane.h"
 #include "control/plugins.h"
 #include "control/reload.h"
+#include "control/sandbox/sandbox_home.h"
+#include "control/sandbox/sandbox_pool.h"
 #include "control/slots.h"
 #include "control/spool.h"
 #include "control/stat_accum.h"
@@ -26,11 +29,13 @@
 
 enum {
     TICK_MS = 20,        /* the loop's longest sleep while something is to happen */
+    TICK_CHANGE_MS = 1,  /* and while a generation is not adopted by all */
     TICK_QUIET_MS = 100, /* and otherwise */
     DRAIN_MS = 2000,     /* for each step of draining */
+    STUCK_S = 3,         /* SIGUSR2: no producer went on for so long */
     END_TIMEOUT_S = 10,  /* for the outputs' last flush */
     BASE_DIR_MODE = 0755,
-    POLL_FDS_MAX = 2 + 1 + ADMIN_CLIENTS_MAX
+    POLL_FDS_MAX = 3 + 1 + ADMIN_CLIENTS_MAX
 };
 
 static void set_state(struct daemon *daemon, enum hekad_state state)
@@ -40,6 +45,38 @@ static void set_state(struct daemon *daemon, enum hekad_state state)
 }
 
 /* ---- status ---- */
+
+static void add_dynamic(void *arg, const struct config_extra *section, enum dynamic_state state,
+                        const char *error)
+{
+    json_t *list = arg;
+    json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "name", section->name, "owner",
+                                          section->owner, "state", dynamic_state_name(state),
+                                          "error", error));
+}
+
+/* Of the input that no configuration has. */
+static json_t *self_json(struct daemon *daemon)
+{
+    json_t *object = json_object();
+    struct input_status status;
+    for (unsigned i = 0; i < DAEMON_INPUTS_MAX; i++) {
+        if (daemon->inputs[i].host == NULL || !daemon->inputs[i].is_self)
+            continue;
+        input_host_status(daemon->inputs[i].host, &status);
+        for (unsigned c = 0; status.counters[c].name != NULL; c++)
+            json_object_set_new(object, status.counters[c].name,
+                                json_integer((json_int_t)status.counter_values[c]));
+    }
+    return object;
+}
+
+static json_t *dynamic_json(struct daemon *daemon)
+{
+    json_t *list = json_array();
+    dynamic_each(daemon->dynamic, NULL, add_dynamic, list);
+    return list;
+}
 
 static json_t *make_status(struct daemon *daemon)
 {
@@ -57,7 +94,7 @@ static json_t *make_status(struct daemon *daemon)
             input.filters[input.filter_count++] = daemon->consumers[i].filter;
     }
     for (unsigned i = 0; i < DAEMON_INPUTS_MAX; i++)
-        if (daemon->inputs[i].host != NULL)
+        if (daemon->inputs[i].host != NULL && !daemon->inputs[i].is_self)
             input.inputs[input.input_count++] = daemon->inputs[i].host;
     plugins_counters(daemon, &input.producers);
     plane_status(daemon, &input.dataplane);
@@ -69,7 +106,40 @@ static json_t *make_status(struct daemon *daemon)
         json_object_set_new(status, "matcher",
                             rule_report_json(daemon->setup->instances, input.dataplane.counters,
                                              &input.producers, status));
+    if (status != NULL)
+        json_object_set_new(status, "dynamic", dynamic_json(daemon));
+    if (status != NULL)
+        json_object_set_new(status, "self", self_json(daemon));
     return status;
+}
+
+static json_t *make_report(struct daemon *daemon)
+{
+    json_t *status = make_status(daemon);
+    json_t *report = report_json(status, daemon->setup->instances);
+    json_decref(status);
+    return report;
+}
+
+/* As Heka's SIGUSR1, and our books. */
+static void print_report(struct daemon *daemon)
+{
+    json_t *report = make_report(daemon);
+    if (report != NULL)
+        report_print(report, stderr);
+    json_decref(report);
+}
+
+static void report_when_due(struct daemon *daemon)
+{
+    unsigned interval_s = report_interval_s(daemon->setup->instances);
+    if (daemon->state != HEKAD_RUNNING ||
+        !report_is_due(&daemon->report, interval_s, daemon->now_ns))
+        return;
+    json_t *report = make_report(daemon);
+    if (report != NULL)
+        report_send(daemon->self, report);
+    json_decref(report);
 }
 
 static void print_status(struct daemon *daemon)
@@ -113,10 +183,14 @@ static void next_drain_step(struct daemon *daemon)
     daemon->state_since_ns = daemon->now_ns;
     if (daemon->drain == DRAIN_ACCUMS)
         plugins_stop_inputs(daemon, true);
-    if (daemon->drain == DRAIN_FILTERS)
+    if (daemon->drain == DRAIN_FILTERS) {
+        log_info("Decoders shutdown complete");
         plugins_stop_filters(daemon);
-    if (daemon->drain == DRAIN_OUTPUTS)
+    }
+    if (daemon->drain == DRAIN_OUTPUTS) {
+        log_info("MessageRouter stopped.");
         plugins_close_filters(daemon);
+    }
 }
 
 static void end_outputs(struct daemon *daemon)
@@ -167,7 +241,9 @@ static json_t *reload_reply(struct daemon *daemon)
     static struct err err;
     err.count = 0;
     json_t *errors = json_array();
+    service_notify_reloading(&daemon->notify, clock_mono_ns());
     int rc = reload(daemon, &err);
+    service_notify_reloaded(&daemon->notify, daemon->generation);
     for (unsigned i = 0; i < err.count && i < ERR_LIST_MAX; i++)
         json_array_append_new(errors, json_string(err.texts[i]));
     return json_pack("{s:b, s:i, s:o}", "ok", rc == 0, "generation", (int)daemon->generation,
@@ -189,6 +265,22 @@ static json_t *do_command(void *arg, const char *command)
     return json_pack("{s:b}", "ok", 1);
 }
 
+/* Heka's way out when nothing moves any more: a report, and a stop that waits for nobody, with exit
+ * status 1. Sandboxes save what they preserve. */
+static void abort_if_stuck(struct daemon *daemon)
+{
+    log_info("Sandbox abort initiated.");
+    if (!plugins_are_stuck(daemon, STUCK_S * 1000)) {
+        log_info("Can't save sandboxes while router is processing messages, use regular shutdown.");
+        return;
+    }
+    print_report(daemon);
+    log_error("Messages have waited for room for more than %d s: shutting down", STUCK_S);
+    daemon->exit_code = 1;
+    daemon_stop(daemon);
+    daemon->in_haste = true;
+}
+
 static void read_signals(struct daemon *daemon)
 {
     struct signalfd_siginfo info;
@@ -202,7 +294,12 @@ static void read_signals(struct daemon *daemon)
             json_decref(reload_reply(daemon));
             break;
         case SIGUSR1:
+            log_info("Queue report initiated.");
+            print_report(daemon);
             print_status(daemon);
+            break;
+        case SIGUSR2:
+            abort_if_stuck(daemon);
             break;
         default: /* SIGCHLD: only wakes us */
             break;
@@ -219,6 +316,7 @@ static int open_signals(struct daemon *daemon, struct err *err)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
     sigaddset(&set, SIGCHLD);
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
@@ -230,6 +328,31 @@ static int open_signals(struct daemon *daemon, struct err *err)
 }
 
 /* ---- start ---- */
+
+/* Sections that plugins had added to an earlier hekad: what waits in its lanes is for them. */
+static void take_former_sections(struct daemon *daemon)
+{
+    static struct dynamic_sections sections;
+    static struct err err, notes;
+    struct setup *next = NULL;
+    dynamic_file_load(daemon->run_dir.path, &sections);
+    const struct setup_source source = {
+        .run_dir = daemon->config->run_dir,
+        .files = daemon->setup->config->files,
+        .extras = sections.extras,
+        .extra_count = sections.count,
+    };
+    if (sections.count > 0 && setup_make(&source, &next, &err, &notes) != 0) {
+        log_error("Dynamic sections of an earlier run are left out: %s",
+                  err.count > 0 ? err.texts[0] : "no reason");
+    } else if (next != NULL) {
+        daemon->first_setup = daemon->setup;
+        daemon->setup = next;
+        if (dynamic_adopt(daemon->dynamic, &sections, next->config) != 0)
+            log_error("Dynamic sections of an earlier run: out of memory");
+    }
+    dynamic_sections_fini(&sections);
+}
 
 static int prepare(struct daemon *daemon, struct err *err)
 {
@@ -246,13 +369,19 @@ static int prepare(struct daemon *daemon, struct err *err)
     daemon->plane.command = daemon->config->dataplane;
     daemon->plane.command.plan = daemon->plan_path;
     daemon->plane.command.run_dir = daemon->run_dir.path;
+    take_former_sections(daemon);
     if (slots_assign_from_plan(daemon->setup->instances, daemon->plan_path, &daemon->generation,
                                err) != 0 ||
         open_signals(daemon, err) != 0)
         return -1;
     daemon->accums = stat_accums_new();
+    daemon->sandboxes = sandbox_pool_new(NULL, err);
+    sandbox_home_set_pool(daemon->sandboxes);
+    if (daemon->sandboxes != NULL && daemon->setup->core_map != NULL)
+        sandbox_pool_avoid(daemon->sandboxes, daemon->setup->core_map->workers,
+                           daemon->setup->core_map->worker_count);
     daemon->watch = lane_watch_new(&daemon->bell, err);
-    if (daemon->accums == NULL || daemon->watch == NULL)
+    if (daemon->accums == NULL || daemon->sandboxes == NULL || daemon->watch == NULL)
         return err_add(err, "out of memory, or no thread");
     return admin_open(&daemon->admin, daemon->socket_path, do_command, daemon, err);
 }
@@ -302,6 +431,7 @@ static int begin(struct daemon *daemon, struct err *err)
                      instances->output_count);
     uint64_t first_own = producer_folder_each(daemon->run_dir.path, 0, NULL, NULL);
     daemon->next_folder = first_own;
+    dynamic_set_files(daemon->dynamic, daemon->setup->config->files);
     daemon->plan = producer_plan_new(daemon->setup->instances, daemon->generation, err);
     if (daemon->plan == NULL || plugins_make(daemon, daemon->setup, daemon->plan, err) != 0)
         return -1;
@@ -321,22 +451,48 @@ static int begin(struct daemon *daemon, struct err *err)
 
 /* ---- loop and end ---- */
 
+/* While a change goes on every producer's turn counts; dynamic sections wait for what else goes on.
+ */
+static int tick_ms(const struct daemon *daemon)
+{
+    const struct plane *plane = &daemon->plane;
+    if (daemon->is_changing)
+        return TICK_CHANGE_MS;
+    if (daemon->state != HEKAD_RUNNING ||
+        (plane->state != PLANE_RUNNING && plane->state != PLANE_NONE))
+        return TICK_MS;
+    int due_ms = dynamic_due_ms(daemon->dynamic, clock_mono_ns());
+    return due_ms >= 0 && due_ms < TICK_QUIET_MS ? due_ms : TICK_QUIET_MS;
+}
+
 static void wait_for_events(const struct daemon *daemon)
 {
     struct pollfd fds[POLL_FDS_MAX];
     unsigned n = 0;
     const struct plane *plane = &daemon->plane;
-    bool is_quiet = daemon->state == HEKAD_RUNNING && !daemon->is_changing &&
-                    (plane->state == PLANE_RUNNING || plane->state == PLANE_NONE);
     fds[n++] = (struct pollfd){.fd = daemon->signal_fd, .events = POLLIN};
     if (plane->process.pid != 0 && plane->process.pidfd >= 0)
         fds[n++] = (struct pollfd){.fd = plane->process.pidfd, .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = dynamic_fd(daemon->dynamic), .events = POLLIN};
     n += admin_poll_fds(&daemon->admin, fds + n);
-    poll(fds, n, is_quiet ? TICK_QUIET_MS : TICK_MS);
+    poll(fds, n, tick_ms(daemon));
+}
+
+/* What systemd wants to know. */
+static void notify_service(struct daemon *daemon)
+{
+    const struct plane *plane = &daemon->plane;
+    service_notify_alive(&daemon->notify, daemon->now_ns);
+    if (daemon->state != HEKAD_RUNNING)
+        service_notify_stopping(&daemon->notify);
+    else if (daemon->may_start_inputs &&
+             (plane->state == PLANE_NONE || plane->state == PLANE_RUNNING))
+        service_notify_ready(&daemon->notify, daemon->generation);
 }
 
 static void loop(struct daemon *daemon)
 {
+    service_notify_begin(&daemon->notify);
     while (daemon->state != HEKAD_DONE) {
         wait_for_events(daemon);
         daemon->now_ns = clock_mono_ns();
@@ -344,9 +500,12 @@ static void loop(struct daemon *daemon)
         admin_step(&daemon->admin, daemon->now_ns);
         plane_step(daemon);
         reload_step(daemon);
+        reload_dynamic(daemon);
         plugins_step(daemon);
         stop_when_full(daemon);
+        report_when_due(daemon);
         progress(daemon);
+        notify_service(daemon);
     }
 }
 
@@ -362,6 +521,7 @@ static void log_stopped(struct daemon *daemon)
 static bool finish(struct daemon *daemon)
 {
     plugins_give_up(daemon);
+    plugins_forget_exited(daemon);
     bool all_free = plugins_free(daemon);
     log_stopped(daemon);
     plane_fini(daemon);
@@ -372,8 +532,11 @@ static bool finish(struct daemon *daemon)
                   daemon->run_dir.path);
     if (all_free) {
         stat_accums_free(daemon->accums);
+        sandbox_home_set_pool(NULL);
+        sandbox_pool_free(daemon->sandboxes);
         producer_plan_put(daemon->plan);
         setup_put(daemon->next_setup);
+        self_free(daemon->self);
     }
     admin_close(&daemon->admin);
     if (daemon->signal_fd >= 0)
@@ -389,6 +552,12 @@ static struct daemon *daemon_new(const struct daemon_config *config)
         return NULL;
     daemon->config = config;
     daemon->setup = config->setup;
+    daemon->dynamic = config->dynamic;
+    daemon->self = self_new();
+    if (daemon->self == NULL) {
+        free(daemon);
+        return NULL;
+    }
     daemon->generation = 1;
     daemon->signal_fd = daemon->admin.fd = daemon->plane.process.pidfd = -1;
     daemon->started_ns = daemon->now_ns = clock_mono_ns();
@@ -415,6 +584,7 @@ struct daemon_result daemon_run(const struct daemon_config *config, struct err *
     if (result.has_threads)
         return result; /* they use it */
     setup_put(daemon->setup);
+    setup_put(daemon->first_setup);
     free(daemon);
     return result;
 }

@@ -13,10 +13,13 @@
 
 #include "control/setup.h"
 
+struct dynamic;
+
 struct daemon_config {
     struct setup *setup;     /* the daemon's from here on */
     const char *config_path; /* loaded again by a reload; NULL: a reload only opens files again */
     const char *run_dir;     /* NULL: as configured */
+    struct dynamic *dynamic; /* of the caller, who frees it afterwards, unless threads are left */
     struct dataplane_command dataplane; /* program NULL: none; plan and run_dir are set here */
 };
 

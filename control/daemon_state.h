@@ -11,10 +11,14 @@
 #include "control/admin.h"
 #include "control/consumer.h"
 #include "control/daemon.h"
+#include "control/dynamic.h"
 #include "control/filter_host.h"
 #include "control/input_host.h"
 #include "control/lane_table.h"
+#include "control/report.h"
 #include "control/run_dir.h"
+#include "control/self.h"
+#include "control/service_notify.h"
 #include "control/wait_graph.h"
 #include "core/clock.h"
 
@@ -48,6 +52,7 @@ enum plane_state {
 };
 
 struct lane_watch;
+struct sandbox_pool;
 struct stat_accums;
 
 struct plane {
@@ -74,6 +79,7 @@ struct running_consumer { /* by slot; an output, or a filter, or neither: the sl
     struct setup *setup; /* a reference: the instance lives in it */
     bool is_retired;     /* in no plan any more: ends when it is drained */
     bool is_new;         /* made for a generation that is not taken yet */
+    bool has_exited;     /* by itself */
 };
 
 struct running_input { /* host NULL: the place is free */
@@ -82,18 +88,30 @@ struct running_input { /* host NULL: the place is free */
     const struct input_instance *instance;
     struct setup *setup;
     bool is_new, is_started, is_stopping;
+    bool has_exited; /* by itself */
+    bool is_self;    /* hekad's own messages: of no configuration */
     int former; /* place of the input that has to end before this one starts, or -1 */
 };
 
 struct daemon {
     const struct daemon_config *config;
     struct setup *setup; /* of the plan in force */
+    struct setup *first_setup; /* with the texts of the data plane's command; or NULL */
     unsigned generation; /* its number */
     struct producer_plan *plan;
     bool is_changing;         /* a generation is offered that not all producers have adopted */
     struct setup *next_setup; /* of that one */
     uint64_t changing_since_ns;
     bool said_changing;
+    struct dynamic *dynamic;
+    bool is_change_dynamic; /* no reload of the user's */
+    /* Sections of plugins that ended by themselves: left out until a reload of the user's. */
+    char *exited[CONFIG_EXCLUDED_MAX];
+    unsigned exited_count;
+    bool is_exit_pending;
+    struct self *self; /* messages of hekad's own */
+    struct report report;
+    struct service_notify notify;
 
     struct run_dir run_dir;
     char plan_path[600], socket_path[600];
@@ -112,6 +130,7 @@ struct daemon {
     struct wait_graph graph;
     struct lane_watch *watch; /* rings the bell for the data plane's lanes */
     struct stat_accums *accums;
+    struct sandbox_pool *sandboxes; /* workers for Lua */
     uint64_t next_folder;
     struct counters ended_producers; /* counters of those that are gone */
     struct running_consumer consumers[RECORD_CONSUMERS_MAX];

@@ -17,6 +17,7 @@
 #include "control/intake.h"
 #include "control/producer.h"
 
+struct self;
 struct stat_accums;
 struct wait_graph;
 
@@ -31,6 +32,10 @@ struct filter_host_config {
     struct bell *bell;
     struct wait_graph *graph;
     struct stat_accums *accums; /* NULL: none */
+    struct dynamic *dynamic;    /* hekad's; it outlives all hosts */
+    const struct hekad_globals *globals; /* of the instance's configuration */
+    struct sandbox_pool *sandboxes;      /* NULL: none */
+    struct self *self;                   /* hekad's own messages; NULL: nobody sends them */
 };
 
 struct filter_host;
@@ -48,6 +53,8 @@ bool filter_host_is_idle(struct filter_host *host);
 /* Makes the thread end, soon, also when it waits for room; then filter_host_has_ended(). */
 void filter_host_stop(struct filter_host *host);
 bool filter_host_has_ended(const struct filter_host *host);
+/* Why it ended by itself; "" when it did not. When it has ended. */
+const char *filter_host_failure(const struct filter_host *host);
 /* Joins the thread (which has to end by itself) and frees; the producer's lane stays for those that
  * have it attached. NULL is fine. */
 void filter_host_free(struct filter_host *host);

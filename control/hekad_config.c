@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "control/hekad_config.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/check.h"
 #include "core/log.h"
 #include "core/message.h"
 
@@ -53,6 +51,10 @@ static const struct schema_key global_keys[] = {
      .help = "Sum of 1 date, 2 time, 4 microseconds, 32 UTC; also for LogOutput."},
     {GLOBAL(full_buffer_max_retries), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "10",
      .help = "Seconds to wait at start for a disk queue that is 90 % full, before inputs start."},
+    {GLOBAL(report_interval), .type = SCHEMA_INT, .min = 0, .max = 86400, .def = "0", .unit = "s",
+     .help = "Seconds between heka.all-report messages; 0: every 5 s when a matcher names them."},
+    {GLOBAL(plugin_dir), .type = SCHEMA_STRING,
+     .help = "Folder of shared objects with plugin types; all of its *.so files are loaded."},
     {0},
 };
 const struct schema hekad_globals_schema = {"hekad", global_keys};
@@ -93,9 +95,19 @@ static const char *section_type(const struct conf_node *node, struct err *err)
     return NULL;
 }
 
+static bool is_excluded(const struct hekad_config *config, const char *name)
+{
+    for (unsigned i = 0; i < config->excluded_count; i++)
+        if (strcmp(config->excluded[i], name) == 0)
+            return true;
+    return false;
+}
+
 static int add_plugin(struct hekad_config *config, struct conf_doc *doc,
                       const struct conf_node *node, struct err *err)
 {
+    if (is_excluded(config, node->key))
+        return 0;
     const struct config_section *earlier = hekad_config_find(config, node->key);
     if (earlier != NULL)
         return err_at(err, node->file, node->line, "section '%s' is there already, at %s:%u",
@@ -133,14 +145,12 @@ static int add_section(struct hekad_config *config, struct conf_doc *doc,
     return 0;
 }
 
-static int add_file(struct hekad_config *config, const char *path, conf_environment_fn environment,
-                    struct err *err, struct err *notes)
+static int add_file(struct hekad_config *config, const struct config_file *file,
+                    conf_environment_fn environment, struct err *err, struct err *notes)
 {
     struct conf_doc *doc = NULL;
     int rc = 0;
-    if (config->doc_count >= CONFIG_FILES_MAX)
-        return err_at(err, path, 0, "more than %d files", CONFIG_FILES_MAX);
-    if (toml_load(path, environment, &doc, err) != 0)
+    if (toml_parse(file->text.data, file->text.size, file->path, environment, &doc, err) != 0)
         return -1;
     config->docs[config->doc_count++] = doc;
     for (const struct conf_node *node = conf_root(doc)->first; node != NULL; node = node->next)
@@ -148,47 +158,54 @@ static int add_file(struct hekad_config *config, const char *path, conf_environm
     return rc;
 }
 
-static int is_toml(const struct dirent *entry)
-{
-    size_t len = strlen(entry->d_name);
-    return len > 5 && strcmp(entry->d_name + len - 5, ".toml") == 0;
-}
+/* ---- sections that plugins add ---- */
 
-static int by_name(const struct dirent **a, const struct dirent **b)
+/* Those of owners that are gone are left out. */
+static int add_extra(struct hekad_config *config, const struct config_extra *extra, struct err *err)
 {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int add_folder(struct hekad_config *config, const char *path,
-                      conf_environment_fn environment, struct err *err, struct err *notes)
-{
-    struct dirent **entries = NULL;
-    int rc = 0, count = scandir(path, &entries, is_toml, by_name);
-    if (count < 0)
-        return err_at(err, path, 0, "cannot be read: %s", strerror(errno));
-    for (int i = 0; i < count; i++) {
-        char file[CONFIG_PATH_SIZE];
-        int len = snprintf(file, sizeof(file), "%s/%s", path, entries[i]->d_name);
-        if (len < 0 || (size_t)len >= sizeof(file))
-            rc = err_at(err, path, 0, "name of %s is too long", entries[i]->d_name);
-        else if (add_file(config, file, environment, err, notes) != 0)
-            rc = -1;
-        free(entries[i]);
-    }
-    free(entries);
-    return rc;
+    char file[CONFIG_PATH_SIZE];
+    struct conf_doc *doc = NULL;
+    if (hekad_config_find(config, extra->owner) == NULL || is_excluded(config, extra->name))
+        return 0;
+    snprintf(file, sizeof(file), "%s of %s", extra->name, extra->owner);
+    if (config->doc_count >= ARRAY_COUNT(config->docs))
+        return err_at(err, file, 0, "more than %zu files and dynamic sections",
+                      ARRAY_COUNT(config->docs));
+    if (toml_parse(extra->text, strlen(extra->text), file, NULL, &doc, err) != 0)
+        return -1;
+    config->docs[config->doc_count++] = doc;
+    const struct conf_node *node = conf_root(doc)->first;
+    if (node == NULL || node->next != NULL || node->type != CONF_TABLE ||
+        strcmp(node->key, extra->name) != 0)
+        return err_at(err, file, 0, "one section, [%s], is expected", extra->name);
+    if (strcmp(node->key, "hekad") == 0 || strcmp(node->key, "dataplane") == 0)
+        return err_at(err, file, node->line, "no plugin can have this name");
+    return add_plugin(config, doc, node, err);
 }
 
 static void note_ignored(const struct hekad_config *config, struct err *notes)
 {
+    static const struct {
+        const char *key, *why;
+    } ignored[] = {
+        {"maxprocs", "each plugin has a thread of its own"},
+        {"poolsize", "messages wait in the lanes"},
+        {"plugin_chansize", "messages wait in the lanes"},
+        {"cpuprof", "use perf"},
+        {"memprof", "use heaptrack"},
+        {"max_pack_idle", "there are no packs to leak"},
+        {"sample_denominator", "every message is counted"},
+    };
     const struct hekad_globals *globals = &config->globals;
     const struct conf_node *node = config->globals_node;
     if (node == NULL)
         return;
-    if (globals->cpuprof != NULL && globals->cpuprof[0] != '\0')
-        err_at(notes, node->file, node->line, "cpuprof has no effect");
-    if (globals->memprof != NULL && globals->memprof[0] != '\0')
-        err_at(notes, node->file, node->line, "memprof has no effect");
+    for (unsigned i = 0; i < ARRAY_COUNT(ignored); i++) {
+        const struct conf_node *key = conf_get(node, ignored[i].key);
+        if (key != NULL)
+            err_at(notes, key->file, key->line, "%s has no effect: %s", ignored[i].key,
+                   ignored[i].why);
+    }
     if (globals->log_flags & LOG_FLAGS_OF_SOURCE)
         err_at(notes, node->file, node->line,
                "log_flags 8 and 16 (source file names) have no effect");
@@ -240,22 +257,25 @@ static int apply_dataplane(struct hekad_config *config, struct err *err)
     return rc;
 }
 
-static int load(struct hekad_config *config, const char *path, conf_environment_fn environment,
-                struct err *err, struct err *notes)
+static int make(struct hekad_config *config, const struct config_source *source, struct err *err,
+                struct err *notes)
 {
-    struct stat status;
-    if (stat(path, &status) != 0)
-        return err_at(err, path, 0, "cannot be opened: %s", strerror(errno));
-    int rc = S_ISDIR(status.st_mode) ? add_folder(config, path, environment, err, notes)
-                                     : add_file(config, path, environment, err, notes);
-    if (rc == 0 && config->section_count == 0 && config->globals_node == NULL &&
-        config->dataplane_node == NULL)
-        return err_add(err, "%s: Empty configuration, exiting.", path);
+    int rc = 0;
+    config->excluded = source->excluded;
+    config->excluded_count = source->excluded_count;
+    for (unsigned i = 0; i < source->files->count; i++)
+        rc |= add_file(config, &source->files->files[i], source->environment, err, notes);
+    if (rc == 0 && source->are_complete && config->section_count == 0 &&
+        config->globals_node == NULL && config->dataplane_node == NULL)
+        return err_add(err, "%s: Empty configuration, exiting.", source->files->path);
+    for (unsigned i = 0; i < source->extra_count; i++)
+        rc |= add_extra(config, &source->extras[i], err);
+    config->excluded_count = 0; /* the caller's */
     rc |= apply_globals(config, err, notes);
     return rc | apply_dataplane(config, err);
 }
 
-int hekad_config_load(const char *path, conf_environment_fn environment, struct hekad_config **out,
+int hekad_config_make(const struct config_source *source, struct hekad_config **out,
                       struct err *err, struct err *notes)
 {
     struct hekad_config *config = calloc(1, sizeof(*config));
@@ -266,8 +286,23 @@ int hekad_config_load(const char *path, conf_environment_fn environment, struct 
         *out = NULL;
         return err_add(err, "out of memory");
     }
+    config->files = config_files_get(source->files);
     *out = config;
-    return load(config, path, environment, err, notes) != 0 ? -1 : 0;
+    return make(config, source, err, notes) != 0 ? -1 : 0;
+}
+
+int hekad_config_load(const char *path, conf_environment_fn environment, struct hekad_config **out,
+                      struct err *err, struct err *notes)
+{
+    struct config_source source = {.environment = environment};
+    *out = NULL;
+    int rc = config_files_read(path, &source.files, err);
+    if (source.files == NULL)
+        return -1;
+    source.are_complete = rc == 0;
+    rc |= hekad_config_make(&source, out, err, notes);
+    config_files_put(source.files);
+    return rc;
 }
 
 void hekad_config_free(struct hekad_config *config)
@@ -276,6 +311,7 @@ void hekad_config_free(struct hekad_config *config)
         return;
     for (unsigned i = 0; i < config->doc_count; i++)
         conf_doc_free(config->docs[i]);
+    config_files_put(config->files);
     free(config->sections);
     free(config);
 }

@@ -22,6 +22,7 @@
 #include "core/plugin.h"
 #include "core/talkers.h"
 
+struct json_t; /* jansson's */
 struct input_host; /* what the host offers to an instance; control/input_host.h */
 struct input_stream; /* bytes to messages by splitter and decoder; control/input_stream.h */
 
@@ -35,6 +36,8 @@ struct input_ops {
     const char *default_decoder;  /* NULL: none */
     const struct input_counter *counters; /* may be NULL; at most INPUT_COUNTERS_MAX */
     bool is_in_dataplane; /* the data plane has this type, too: on addresses of the core map */
+    bool restarts;        /* after input_host_fail() fini and init are called again, [run] */
+    bool may_exit;        /* can_exit unless it is given: hekad goes on without it */
     bool ends_last;       /* others feed it: it is stopped when they have ended */
     /* Where it listens: the option `address`, and the net. NULL: it listens nowhere. */
     const char *(*address)(const void *config, const char **net);
@@ -43,13 +46,16 @@ struct input_ops {
     int (*check)(const void *config, struct err *err);
     /* Opens what it listens on. NULL: it does not run in hekad. */
     int (*init)(void *state, const void *config, struct input_host *host, struct err *err);
-    /* Loops until input_host_wait() returns a negative value. */
+    /* Loops until input_host_wait() returns a negative value. Returning earlier is the end of the
+     * input, unless it failed and restarts ([retries]). */
     void (*run)(void *state);
     /* Brings counters up to date that somebody else keeps, as the kernel does; may be NULL. [any,
      * one at a time, between init and fini] */
     void (*observe)(void *state);
     /* Adds who sends to it, and whose samples were refused; may be NULL. [as observe] */
     void (*talkers)(void *state, struct talkers *talkers);
+    /* Adds what it says of itself, beside the counters, to an object; may be NULL. [as observe] */
+    void (*report)(void *state, struct json_t *fields);
     void (*fini)(void *state); /* legal on zeroed state */
 };
 
@@ -71,6 +77,11 @@ int input_host_wait(struct input_host *host, struct pollfd *fds, unsigned count,
 /* True when the input has to end: for loops that do not wait. [any] */
 bool input_host_stopping(const struct input_host *host);
 
+/* It cannot go on: run returns now. The text goes to the log and into heka.terminated; returns
+ * `code`. [run] */
+int input_host_fail(struct input_host *host, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* One message: Uuid and Timestamp are written by begin, the rest and inject are the caller's.
  * inject waits while the lane is full. 0, or -ECANCELED when the input has to end; the message has
  * ended in the stage `message` either way. `signer` is authenticated, or NULL, and lives as long as
@@ -78,6 +89,9 @@ bool input_host_stopping(const struct input_host *host);
 void input_host_begin(struct input_host *host, struct msg_builder *builder, uint64_t timestamp_ns);
 int input_host_inject(struct input_host *host, const struct msg_builder *builder,
                       const char *signer);
+/* The same for who knows the time. */
+int input_host_inject_at(struct input_host *host, const struct msg_builder *builder,
+                         const char *signer, uint64_t ingest_ns);
 /* A whole message as bytes, checked (messages_malformed) and copied. */
 int input_host_inject_bytes(struct input_host *host, const void *bytes, size_t size,
                             const char *signer);
@@ -86,10 +100,17 @@ int input_host_flush(struct input_host *host);
 /* The largest message, and [hekad] hostname; good until the next call. [run] */
 size_t input_host_message_max(const struct input_host *host);
 const char *input_host_hostname(const struct input_host *host);
+/* [hekad] base_dir and share_dir. [init, run] */
+const char *input_host_base_dir(const struct input_host *host);
+const char *input_host_share_dir(const struct input_host *host);
 
 /* A reader of bytes with the splitter and the decoder that the configuration gives this input: one
  * for each stream. NULL after adding to `err`. [init, run] */
 struct input_stream *input_host_stream(struct input_host *host, struct err *err);
+
+struct dynamic;
+/* For sections that the instance adds while hekad runs, see dynamic.h. [init, run] */
+struct dynamic *input_host_dynamic(struct input_host *host);
 
 struct stat_accum;
 /* hekad's accumulator of that name, which need not run yet; a reference, see stat_accum.h. NULL

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "control/input_decoder.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +10,7 @@
 enum { REASON_SIZE_MORE = 256 /* in front of the payload */, LOG_EVERY_S = 10 };
 
 struct input_decoder {
-    struct input_host *host;
+    struct input_decoder_host host;
     const struct input_common *options;
     struct decoder_runner *runner;
     uint8_t *plain; /* the message that is to be decoded */
@@ -62,7 +61,7 @@ static uint8_t *begin(void *context, size_t *capacity)
 {
     struct input_decoder *decoder = context;
     if (!decoder->is_open)
-        input_host_begin(decoder->host, &decoder->staged, clock_wall_ns());
+        decoder->host.begin(decoder->host.context, &decoder->staged, clock_wall_ns());
     decoder->is_open = true;
     *capacity = decoder->staged.capacity;
     return decoder->staged.bytes;
@@ -70,7 +69,7 @@ static uint8_t *begin(void *context, size_t *capacity)
 
 static void inject(struct input_decoder *decoder)
 {
-    int rc = input_host_inject(decoder->host, &decoder->staged, decoder->signer);
+    int rc = decoder->host.inject(decoder->host.context, &decoder->staged, decoder->signer);
     if (rc != 0)
         decoder->rc = rc;
     decoder->is_open = false;
@@ -87,7 +86,7 @@ static void commit(void *context, size_t size)
 void input_decoder_begin(struct input_decoder *decoder, struct msg_builder *builder,
                          uint64_t timestamp_ns)
 {
-    input_host_begin(decoder->host, &decoder->staged, timestamp_ns);
+    decoder->host.begin(decoder->host.context, &decoder->staged, timestamp_ns);
     decoder->is_open = true;
     msg_builder_init(builder, decoder->plain, decoder->message_max);
     msg_builder_raw(builder, decoder->staged.bytes, decoder->staged.size);
@@ -113,7 +112,7 @@ static void log_failure(struct input_decoder *decoder, int code)
     if (len > DECODER_ERROR_TEXT_MAX)
         len = DECODER_ERROR_TEXT_MAX;
     log_error("Input '%s' error: decoding failed (%llu times since this was said last): %.*s",
-              input_host_name(decoder->host), (unsigned long long)decoder->unlogged, (int)len,
+              decoder->host.name, (unsigned long long)decoder->unlogged, (int)len,
               text);
     decoder->unlogged = 0;
     decoder->next_log_ns = now_ns + LOG_EVERY_S * CLOCK_NS_PER_S;
@@ -131,19 +130,10 @@ static void send_failure(struct input_decoder *decoder, const struct msg_view *v
 
 /* ---- one record ---- */
 
-static int decode(struct input_decoder *decoder, const struct msg_builder *builder,
-                  struct decode_io *io, struct msg_view *view)
-{
-    int64_t size = msg_builder_finish(builder);
-    if (size < 0 || msg_view_init(view, builder->bytes, (size_t)size) != 0)
-        return DECODE_E_ROOM;
-    return decoder_runner_decode(decoder->runner, view, io);
-}
-
 static int fail(struct input_decoder *decoder, const struct msg_view *view, int code)
 {
     const struct input_common *options = decoder->options;
-    uint64_t *values = input_host_counters(decoder->host)->values;
+    uint64_t *values = decoder->host.counters(decoder->host.context)->values;
     bool is_told = code != DECODE_E_IGNORED;
     bool is_sent = options->send_decode_failures && view->bytes != NULL && is_told;
     values[COUNTER_TEXT_MESSAGES]--;
@@ -157,11 +147,10 @@ static int fail(struct input_decoder *decoder, const struct msg_view *view, int 
 
 /* What becomes of the record is counted before a message of it is injected, which may wait and show
  * the books meanwhile. */
-int input_decoder_take(struct input_decoder *decoder, const struct msg_builder *builder,
-                       const char *signer)
+int input_decoder_take_message(struct input_decoder *decoder, const struct msg_view *message,
+                               const char *signer)
 {
-    struct counters *ledger = input_host_counters(decoder->host);
-    struct msg_view view = {.bytes = NULL};
+    struct counters *ledger = decoder->host.counters(decoder->host.context);
     struct decode_io io = {
         .context = decoder,
         .begin = begin,
@@ -173,7 +162,18 @@ int input_decoder_take(struct input_decoder *decoder, const struct msg_builder *
     decoder->signer = signer;
     decoder->rc = 0;
     ledger->values[COUNTER_TEXT_MESSAGES]++;
-    int rc = decode(decoder, builder, &io, &view);
+    int rc = message->bytes != NULL ? decoder_runner_decode(decoder->runner, message, &io)
+                                    : DECODE_E_ROOM;
     decoder_count_notes(ledger, &io);
-    return rc == 0 ? decoder->rc : fail(decoder, &view, rc);
+    return rc == 0 ? decoder->rc : fail(decoder, message, rc);
+}
+
+int input_decoder_take(struct input_decoder *decoder, const struct msg_builder *builder,
+                       const char *signer)
+{
+    int64_t size = msg_builder_finish(builder);
+    struct msg_view view;
+    if (size < 0 || msg_view_init(&view, builder->bytes, (size_t)size) != 0)
+        view.bytes = NULL; /* it does not fit */
+    return input_decoder_take_message(decoder, &view, signer);
 }

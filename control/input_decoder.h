@@ -3,8 +3,9 @@
  * input_decoder.h - a decoder at work in an input of hekad: messages around records to what they
  *                   mean.
  *
- * Place:   input_stream.c has one for each stream. Decoders: matcher/decoder_host.h.
- * Threads: the input's.
+ * Place:   input_stream.c has one for each stream, decode_filter.c one for each input of the data
+ *          plane whose decoder runs in hekad. Decoders: matcher/decoder_host.h.
+ * Threads: the input's, or the filter's.
  * Memory:  one message, and the text of a failure.
  * Failure: a record that cannot be decoded ends in its counter of the stage `text`; with
  *          send_decode_failures it goes on, marked; with log_decode_failures the reason is logged,
@@ -19,8 +20,17 @@
 
 struct input_decoder;
 
+struct input_decoder_host { /* where what comes of the records goes */
+    void *context;
+    const char *name; /* of the input */
+    /* As input_host_begin(), input_host_inject() and input_host_counters(). */
+    void (*begin)(void *context, struct msg_builder *builder, uint64_t timestamp_ns);
+    int (*inject)(void *context, const struct msg_builder *builder, const char *signer);
+    struct counters *(*counters)(void *context);
+};
+
 struct input_decoder_config {
-    struct input_host *host;
+    struct input_decoder_host host;
     const struct decoder_program *program;
     const struct input_common *options;
     size_t message_max;
@@ -37,5 +47,8 @@ void input_decoder_begin(struct input_decoder *decoder, struct msg_builder *buil
                          uint64_t timestamp_ns);
 int input_decoder_take(struct input_decoder *decoder, const struct msg_builder *builder,
                        const char *signer);
+/* The same with a whole message, which is somebody else's. */
+int input_decoder_take_message(struct input_decoder *decoder, const struct msg_view *message,
+                               const char *signer);
 
 #endif

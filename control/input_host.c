@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -11,6 +12,7 @@
 #include "control/input_decoder.h"
 #include "control/input_stream.h"
 #include "control/producer.h"
+#include "control/retry.h"
 #include "control/stat_accum.h"
 #include "core/check.h"
 #include "core/clock.h"
@@ -18,6 +20,7 @@
 
 enum {
     WAIT_FDS_MAX = 8,
+    FAILURE_SIZE = 256,
     WAIT_MS_MAX = 100 /* so that a plan is adopted, and counters are shown, at least so often */
 };
 
@@ -26,11 +29,16 @@ struct input_host {
     const struct hekad_globals *globals;
     struct producer *producer;
     struct stat_accums *accums;
+    struct dynamic *dynamic;
     void *state;
     bool is_initialised;
 
     pthread_t thread;
     bool has_thread;
+    struct retry retry;
+    bool has_failed;
+    char failure[FAILURE_SIZE];
+    pthread_mutex_t state_lock; /* while a restart replaces the state */
     int stop_fd; /* readable when it has to end */
     _Atomic bool stopping, ended;
 
@@ -95,6 +103,16 @@ static int result_of(int code)
     return code == PRODUCER_E_STOPPED ? -ECANCELED : 0;
 }
 
+int input_host_fail(struct input_host *host, int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(host->failure, sizeof(host->failure), format, args);
+    va_end(args);
+    host->has_failed = true;
+    return code;
+}
+
 void input_host_begin(struct input_host *host, struct msg_builder *builder, uint64_t timestamp_ns)
 {
     producer_begin(host->producer, builder, timestamp_ns);
@@ -104,6 +122,13 @@ int input_host_inject(struct input_host *host, const struct msg_builder *builder
                       const char *signer)
 {
     struct producer_source source = {.ingest_ns = clock_wall_ns(), .signer = signer};
+    return result_of(producer_inject(host->producer, builder, &source));
+}
+
+int input_host_inject_at(struct input_host *host, const struct msg_builder *builder,
+                         const char *signer, uint64_t ingest_ns)
+{
+    struct producer_source source = {.ingest_ns = ingest_ns, .signer = signer};
     return result_of(producer_inject(host->producer, builder, &source));
 }
 
@@ -129,6 +154,31 @@ const char *input_host_hostname(const struct input_host *host)
     return producer_hostname(host->producer);
 }
 
+const char *input_host_base_dir(const struct input_host *host)
+{
+    return host->globals->base_dir;
+}
+
+const char *input_host_share_dir(const struct input_host *host)
+{
+    return host->globals->share_dir;
+}
+
+static void begin_decoded(void *context, struct msg_builder *builder, uint64_t timestamp_ns)
+{
+    input_host_begin(context, builder, timestamp_ns);
+}
+
+static int inject_decoded(void *context, const struct msg_builder *builder, const char *signer)
+{
+    return input_host_inject(context, builder, signer);
+}
+
+static struct counters *counters_of(void *context)
+{
+    return input_host_counters(context);
+}
+
 /* ProtobufDecoder's records are messages already: the stream takes them as they are. */
 static int make_decoder(struct input_host *host, struct input_decoder **out, struct err *err)
 {
@@ -139,7 +189,7 @@ static int make_decoder(struct input_host *host, struct input_decoder **out, str
          instance->splitter->common.use_message_bytes))
         return 0;
     struct input_decoder_config config = {
-        .host = host,
+        .host = {host, instance->name, begin_decoded, inject_decoded, counters_of},
         .program = instance->decoder->program,
         .options = &instance->common,
         .message_max = input_host_message_max(host),
@@ -167,6 +217,11 @@ struct stat_accum *input_host_accum(struct input_host *host, const char *name, s
     return stat_accums_get(host->accums, name, err);
 }
 
+struct dynamic *input_host_dynamic(struct input_host *host)
+{
+    return host->dynamic;
+}
+
 /* ---- its life ---- */
 
 static int alloc_parts(struct input_host *host)
@@ -186,7 +241,7 @@ static int init_instance(struct input_host *host, struct err *err)
     host->is_initialised = true;
     int rc = instance->ops->init(host->state, instance->options, host, found);
     for (unsigned i = 0; i < found->count && i < ERR_LIST_MAX; i++)
-        err_add(err, "Input '%s': %s", instance->name, found->texts[i]);
+        err_add(err, "Input '%s' failed to start: %s", instance->name, found->texts[i]);
     free(found);
     return rc;
 }
@@ -198,22 +253,80 @@ struct input_host *input_host_new(const struct input_host_config *config, struct
         err_add(err, "out of memory");
         return NULL;
     }
+    pthread_mutex_init(&host->state_lock, NULL);
     host->instance = config->instance;
     host->globals = config->globals;
     host->producer = config->producer;
     host->accums = config->accums;
+    host->dynamic = config->dynamic;
     if (alloc_parts(host) != 0)
-        err_add(err, "Input '%s': %s", host->instance->name, strerror(errno));
+        err_add(err, "Input '%s' failed to start: %s", host->instance->name, strerror(errno));
     else if (init_instance(host, err) == 0)
         return host;
     input_host_free(host);
     return NULL;
 }
 
+/* ---- its thread ---- */
+
+/* False when it has to end. */
+static bool wait_ns(struct input_host *host, uint64_t ns)
+{
+    uint64_t until_ns = clock_mono_ns() + ns;
+    for (uint64_t now_ns; (now_ns = clock_mono_ns()) < until_ns;)
+        if (input_host_wait(host, NULL, 0, (int)((until_ns - now_ns) / CLOCK_NS_PER_MS) + 1) < 0)
+            return false;
+    return true;
+}
+
+static int init_again(struct input_host *host)
+{
+    const struct input_ops *ops = host->instance->ops;
+    pthread_mutex_lock(&host->state_lock);
+    if (ops->fini != NULL)
+        ops->fini(host->state);
+    memset(host->state, 0, ops->plugin.state_size);
+    struct err *err = calloc(1, sizeof(*err));
+    int rc = ops->init(host->state, host->instance->options, host, err);
+    pthread_mutex_unlock(&host->state_lock);
+    host->has_failed = false;
+    if (rc != 0)
+        input_host_fail(host, rc, "%s", err != NULL && err->count > 0 ? err->texts[0] : "init");
+    free(err);
+    return rc;
+}
+
+/* False: it ends for good. */
+static bool restart(struct input_host *host)
+{
+    const struct retry_options *options = &host->instance->common.retries;
+    const char *name = host->instance->name;
+    uint64_t ns;
+    while (host->has_failed && !input_host_stopping(host)) {
+        log_error("Input '%s' error: %s", name, host->failure);
+        if (!host->instance->ops->restarts)
+            return false;
+        if (!retry_next(&host->retry, options, clock_mono_ns(), &ns)) {
+            log_error("Input '%s' error: Max retries exceeded", name);
+            return false;
+        }
+        if (!wait_ns(host, ns))
+            return false;
+        log_info("Input '%s': Restarting (attempt %u/%lld)", name, host->retry.times,
+                 (long long)options->max_retries);
+        if (init_again(host) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void *run(void *arg)
 {
     struct input_host *host = arg;
-    host->instance->ops->run(host->state);
+    do {
+        retry_begin(&host->retry, clock_mono_ns());
+        host->instance->ops->run(host->state);
+    } while (restart(host));
     producer_turn(host->producer);
     atomic_store_explicit(&host->ended, true, memory_order_release);
     return NULL;
@@ -240,6 +353,11 @@ bool input_host_has_ended(const struct input_host *host)
     return !host->has_thread || atomic_load_explicit(&host->ended, memory_order_acquire);
 }
 
+const char *input_host_failure(const struct input_host *host)
+{
+    return host->failure;
+}
+
 bool input_host_ends_last(const struct input_host *host)
 {
     return host->instance->ops->ends_last;
@@ -255,6 +373,7 @@ void input_host_free(struct input_host *host)
         host->instance->ops->fini(host->state);
     if (host->stop_fd >= 0)
         close(host->stop_fd);
+    pthread_mutex_destroy(&host->state_lock);
     free(host->state);
     free(host);
 }
@@ -269,8 +388,11 @@ struct producer *input_host_producer(struct input_host *host)
 void input_host_status(struct input_host *host, struct input_status *status)
 {
     const struct input_ops *ops = host->instance->ops;
-    if (ops->observe != NULL)
+    if (ops->observe != NULL) {
+        pthread_mutex_lock(&host->state_lock);
         ops->observe(host->state);
+        pthread_mutex_unlock(&host->state_lock);
+    }
     *status = (struct input_status){
         .name = host->instance->name,
         .type = ops->plugin.name,
@@ -282,8 +404,20 @@ void input_host_status(struct input_host *host, struct input_status *status)
             atomic_load_explicit(&host->named[i], memory_order_relaxed);
 }
 
+void input_host_report(struct input_host *host, struct json_t *fields)
+{
+    if (host->instance->ops->report == NULL)
+        return;
+    pthread_mutex_lock(&host->state_lock);
+    host->instance->ops->report(host->state, fields);
+    pthread_mutex_unlock(&host->state_lock);
+}
+
 void input_host_talkers(struct input_host *host, struct talkers *talkers)
 {
-    if (host->instance->ops->talkers != NULL)
-        host->instance->ops->talkers(host->state, talkers);
+    if (host->instance->ops->talkers == NULL)
+        return;
+    pthread_mutex_lock(&host->state_lock);
+    host->instance->ops->talkers(host->state, talkers);
+    pthread_mutex_unlock(&host->state_lock);
 }

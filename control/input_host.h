@@ -26,6 +26,7 @@ struct input_host_config {
     const struct hekad_globals *globals;
     struct producer *producer; /* has a plan before input_host_start() */
     struct stat_accums *accums; /* hekad's; they outlive all hosts */
+    struct dynamic *dynamic;    /* hekad's, as well */
 };
 
 struct input_status {
@@ -43,12 +44,16 @@ int input_host_start(struct input_host *host);
  * of which input_host_ends_last() is true are to be stopped when all others have ended. */
 void input_host_stop(struct input_host *host);
 bool input_host_has_ended(const struct input_host *host);
+/* Why it ended by itself; "" when it had no error. When it has ended. */
+const char *input_host_failure(const struct input_host *host);
 bool input_host_ends_last(const struct input_host *host);
 /* Joins the thread (which has to end by itself) and frees. NULL is fine. */
 void input_host_free(struct input_host *host);
 
 struct producer *input_host_producer(struct input_host *host);
 void input_host_status(struct input_host *host, struct input_status *status);
+/* Adds what it says of itself (Heka's report fields) to a JSON object. */
+void input_host_report(struct input_host *host, struct json_t *fields);
 void input_host_talkers(struct input_host *host, struct talkers *talkers); /* adds its own */
 
 #endif

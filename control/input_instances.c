@@ -9,6 +9,7 @@
 #include "control/decoder_instances.h"
 #include "control/inputs/inputs.h"
 #include "control/inputs/listen_socket.h"
+#include "control/native.h"
 #include "control/section.h"
 #include "core/address.h"
 
@@ -63,7 +64,7 @@ static int make_splitter(struct instances *instances, const struct config_sectio
 int input_instances_add_splitter(struct instances *instances, const struct config_section *section,
                                  const struct plugin_ops *ops, struct err *err)
 {
-    return make_splitter(instances, section, splitter_by_name(ops->name), err);
+    return make_splitter(instances, section, (const struct splitter_ops *)(const void *)ops, err);
 }
 
 int input_instances_add_preregistered(struct instances *instances, struct err *err)
@@ -121,10 +122,20 @@ static int check_in_dataplane(const struct input_instance *input,
                            "'%s': a %s on an address of the core map is not available in this "
                            "version",
                            input->name, input->ops->plugin.name);
+    if (input->ops == &tcp_input && ((const struct tcp_input_options *)input->options)->use_tls)
+        return SECTION_ERR(err, input->section, "use_tls",
+                           "'%s': on an address of the core map there is no TLS; hekad has it, on "
+                           "any other address",
+                           input->name);
     if (input->ops == &statsd_input && address->socket_type == SOCK_STREAM)
         return SECTION_ERR(err, input->section, "net",
                            "'%s': statsd over TCP on an address of the core map is not available "
                            "in this version",
+                           input->name);
+    if (input->splitter != NULL && native_file(&input->splitter->ops->plugin) != NULL)
+        return SECTION_ERR(err, input->section, "splitter",
+                           "'%s': on an address of the core map no splitter of plugin_dir is "
+                           "available",
                            input->name);
     return 0;
 }
@@ -144,8 +155,12 @@ static int place(const struct instances *instances, struct input_instance *input
     struct listen_address address;
     const char *net;
     int parsed = parse_address(input, &address);
-    if (parsed != 0)
-        return parsed == 1 ? 0 : -1;
+    if (parsed < 0)
+        return -1;
+    if (parsed == 1) { /* hekad has these; accumulators have their place from who feeds them */
+        input->is_placed = input->is_kernel = true;
+        return 0;
+    }
     bool is_ip = address.kind == LISTEN_IP;
     input->is_placed = true;
     input->is_kernel =
@@ -289,9 +304,6 @@ static int find_decoder(const struct instances *instances, struct input_instance
         return check_protobuf(input, err);
     if (has_section(instances, name, PLUGIN_DECODER))
         return -1;
-    if (plugin_type_is_hekas(name))
-        return SECTION_ERR(err, input->section, "decoder",
-                           "decoder '%s' is not available in this version", name);
     return SECTION_ERR(err, input->section, "decoder", "no registered '%s' decoder", name);
 }
 
@@ -307,8 +319,11 @@ int input_instances_add(struct instances *instances, const struct config_section
     input->options = calloc(1, ops->config_size + 1);
     if (input->options == NULL)
         return err_add(err, "out of memory");
-    return section_apply(section, ops->schema, input->options, plugin_common_schema(PLUGIN_INPUT),
-                         &input->common, err);
+    int rc = section_apply(section, ops->schema, input->options,
+                           plugin_common_schema(PLUGIN_INPUT), &input->common, err);
+    if (conf_get(section->node, "can_exit") == NULL)
+        input->common.can_exit = input->ops->may_exit;
+    return rc;
 }
 
 static int check_input(const struct instances *instances, struct input_instance *input,

@@ -9,38 +9,92 @@
 #include "control/input_decoder.h"
 #include "core/clock.h"
 
-enum { HOSTNAME_SIZE = 256 };
+enum {
+    HOSTNAME_SIZE = 256,
+    HEAD_SIZE = 768,
+    TAIL_SIZE = HOSTNAME_SIZE + 8,
+    CLOCK_EVERY = 32 /* messages that are made at the same time; a call reads the clock anew */
+};
 
 struct input_stream {
     struct input_host *host;
     const struct splitter *splitter;
-    const char *type;
+    const char *type, *logger;
     struct input_decoder *decoder; /* NULL: none */
     char hostname[HOSTNAME_SIZE]; /* empty: none */
+    /* The members that are the same in all messages, encoded: in front of and behind the payload;
+     * head_size 0: they did not fit. */
+    uint8_t head[HEAD_SIZE], tail[TAIL_SIZE];
+    size_t head_size, tail_size;
+    uint64_t now_ns;
+    unsigned now_left; /* messages that it is good for */
+    input_stream_decorate_fn *decorate; /* or NULL */
+    void *decorate_arg;
+    uint64_t timestamp_ns; /* 0: now */
     struct split_buffer buffer; /* datagrams are split by its stream, where they are */
 };
 
 /* ---- one record ---- */
 
+static void write_head(const struct input_stream *stream, struct msg_builder *builder)
+{
+    msg_builder_type(builder, stream->type, strlen(stream->type));
+    msg_builder_logger(builder, stream->logger, strlen(stream->logger));
+    msg_builder_severity(builder, MSG_SEVERITY_DEFAULT);
+}
+
+/* What it is called has changed. */
+static void encode_members(struct input_stream *stream)
+{
+    struct msg_builder head, tail;
+    msg_builder_init(&head, stream->head, sizeof(stream->head));
+    write_head(stream, &head);
+    stream->head_size = head.failed ? 0 : head.size;
+    msg_builder_init(&tail, stream->tail, sizeof(stream->tail));
+    if (stream->hostname[0] != '\0')
+        msg_builder_hostname(&tail, stream->hostname, strlen(stream->hostname));
+    stream->tail_size = tail.size;
+}
+
+static void write_members(struct input_stream *stream, struct msg_builder *builder,
+                          struct msg_slice payload)
+{
+    if (stream->decorate != NULL) {
+        stream->decorate(stream->decorate_arg, builder, payload);
+        return;
+    }
+    if (stream->head_size > 0)
+        msg_builder_raw(builder, stream->head, stream->head_size);
+    else
+        write_head(stream, builder);
+    msg_builder_payload(builder, payload.ptr, payload.len);
+    msg_builder_raw(builder, stream->tail, stream->tail_size);
+}
+
+static uint64_t now(struct input_stream *stream)
+{
+    if (stream->now_left-- == 0) {
+        stream->now_ns = clock_wall_ns();
+        stream->now_left = CLOCK_EVERY - 1;
+    }
+    return stream->now_ns;
+}
+
 static int make_message(struct input_stream *stream, const struct split_piece *piece,
                         const char *signer)
 {
     struct msg_builder builder;
-    const char *name = input_host_name(stream->host);
+    uint64_t now_ns = now(stream);
+    uint64_t timestamp_ns = stream->timestamp_ns != 0 ? stream->timestamp_ns : now_ns;
     if (stream->decoder != NULL)
-        input_decoder_begin(stream->decoder, &builder, clock_wall_ns());
+        input_decoder_begin(stream->decoder, &builder, timestamp_ns);
     else
-        input_host_begin(stream->host, &builder, clock_wall_ns());
-    msg_builder_type(&builder, stream->type, strlen(stream->type));
-    msg_builder_logger(&builder, name, strlen(name));
-    msg_builder_severity(&builder, MSG_SEVERITY_DEFAULT);
-    msg_builder_payload(&builder, piece->record.ptr, piece->record.len);
-    if (stream->hostname[0] != '\0')
-        msg_builder_hostname(&builder, stream->hostname, strlen(stream->hostname));
+        input_host_begin(stream->host, &builder, timestamp_ns);
+    write_members(stream, &builder, piece->record);
     if (stream->decoder != NULL)
         return input_decoder_take(stream->decoder, &builder, signer);
     input_host_counters(stream->host)->values[COUNTER_TEXT_MESSAGES]++;
-    return input_host_inject(stream->host, &builder, signer);
+    return input_host_inject_at(stream->host, &builder, signer, now_ns);
 }
 
 static int take_record(struct input_stream *stream, const struct split_piece *piece)
@@ -65,6 +119,7 @@ static int take_datagram(struct input_stream *stream, struct msg_slice bytes)
 {
     struct split_stream *split = stream->buffer.stream;
     struct split_piece piece;
+    stream->now_left = 0;
     while (split_next(split, bytes, SPLIT_ENDS, &piece, NULL) != SPLIT_MORE) {
         int rc = take_piece(stream, &piece);
         if (rc != 0) { /* in the middle: the next one starts afresh */
@@ -94,10 +149,29 @@ int input_stream_datagram(struct input_stream *stream, const void *bytes, size_t
 
 /* ---- a stream ---- */
 
+int input_stream_bytes(struct input_stream *stream, const void *bytes, size_t size,
+                       enum split_source source, size_t *consumed)
+{
+    struct split_piece piece;
+    const char *at = bytes;
+    int rc = 0;
+    *consumed = 0;
+    stream->now_left = 0;
+    while (rc == 0) {
+        const struct msg_slice rest = {at + *consumed, (uint32_t)(size - *consumed)};
+        if (split_next(stream->buffer.stream, rest, source, &piece, NULL) == SPLIT_MORE)
+            break;
+        rc = take_piece(stream, &piece);
+        *consumed += piece.consumed;
+    }
+    return rc;
+}
+
 static int take_buffered(struct input_stream *stream, enum split_source source)
 {
     struct split_piece piece;
     int rc = 0;
+    stream->now_left = 0;
     while (rc == 0 && split_buffer_next(&stream->buffer, source, &piece, NULL) != SPLIT_MORE)
         rc = take_piece(stream, &piece);
     return rc;
@@ -124,6 +198,41 @@ int input_stream_end(struct input_stream *stream)
     return take_buffered(stream, SPLIT_ENDS);
 }
 
+/* ---- a whole body ---- */
+
+size_t input_stream_body_max(const struct input_stream *stream)
+{
+    if (stream->splitter->ops == &null_split_ops)
+        return stream->splitter->record_max + 1;
+    return SIZE_MAX;
+}
+
+int input_stream_body(struct input_stream *stream, const void *bytes, size_t size, bool is_cut)
+{
+    if (stream->splitter->ops == &null_split_ops) {
+        size_t size_max = stream->splitter->record_max;
+        return input_stream_datagram(stream, bytes, size < size_max ? size : size_max,
+                                     is_cut || size > size_max);
+    }
+    const char *at = bytes;
+    int rc = 0;
+    while (rc == 0 && size > 0) {
+        size_t room;
+        char *to = input_stream_room(stream, &room);
+        if (to == NULL) {
+            input_host_counters(stream->host)->values[COUNTER_TEXT_PIECES]++;
+            input_host_counters(stream->host)->values[COUNTER_TEXT_CUT]++;
+            break;
+        }
+        size_t consumed = size < room ? size : room;
+        memcpy(to, at, consumed);
+        at += consumed;
+        size -= consumed;
+        rc = input_stream_filled(stream, consumed);
+    }
+    return rc != 0 ? rc : input_stream_end(stream);
+}
+
 /* ---- memory ---- */
 
 struct input_stream *input_stream_new(const struct input_stream_config *config, struct err *err)
@@ -138,7 +247,9 @@ struct input_stream *input_stream_new(const struct input_stream_config *config, 
     stream->host = config->host;
     stream->splitter = config->splitter;
     stream->type = config->type;
+    stream->logger = input_host_name(config->host);
     stream->decoder = config->take_decoder;
+    encode_members(stream);
     return stream;
 }
 
@@ -154,4 +265,34 @@ void input_stream_free(struct input_stream *stream)
 void input_stream_set_hostname(struct input_stream *stream, const char *hostname)
 {
     snprintf(stream->hostname, sizeof(stream->hostname), "%s", hostname != NULL ? hostname : "");
+    encode_members(stream);
+}
+
+void input_stream_set_decorator(struct input_stream *stream, input_stream_decorate_fn *decorate,
+                                void *arg)
+{
+    stream->decorate = decorate;
+    stream->decorate_arg = arg;
+}
+
+void input_stream_set_time(struct input_stream *stream, uint64_t timestamp_ns)
+{
+    stream->timestamp_ns = timestamp_ns;
+}
+
+void input_stream_set_source(struct input_stream *stream, const char *type, const char *logger)
+{
+    stream->type = type;
+    stream->logger = logger;
+    encode_members(stream);
+}
+
+bool input_stream_delivers_final(const struct input_stream *stream)
+{
+    return stream->splitter->common.deliver_incomplete_final;
+}
+
+size_t input_stream_bytes_min(const struct input_stream *stream)
+{
+    return splitter_buffer_max(stream->splitter);
 }

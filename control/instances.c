@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/decode_filter.h"
 #include "control/decoder_instances.h"
 #include "control/input_instances.h"
 #include "control/rule_store.h"
@@ -44,7 +45,7 @@ static int try_encoder(const struct config_section *section, const struct encode
     void *state = calloc(1, ops->plugin.state_size + 1);
     int rc = -1;
     if (found != NULL && state != NULL) {
-        ops->init(state, options, found);
+        ops->init(state, options, section->name, found);
         if (ops->fini != NULL)
             ops->fini(state);
         rc = section_place(section, NULL, found, err);
@@ -111,6 +112,7 @@ bool instances_consumer(const struct instances *instances, unsigned index,
         .section = filter->section,
         .slot = &filter->slot,
         .is_filter = true,
+        .is_decoder = filter->ops == &decode_filter,
     };
     return true;
 }
@@ -182,7 +184,31 @@ static int add_filter(struct instances *instances, const struct config_section *
         filter->common.message_matcher = ops->default_matcher;
     if (conf_get(section->node, "ticker_interval") == NULL)
         filter->common.ticker_interval = ops->default_ticker_s;
+    if (conf_get(section->node, "can_exit") == NULL)
+        filter->common.can_exit = ops->may_exit;
     return rc;
+}
+
+static int check_filter_files(const struct instances *instances,
+                              const struct filter_instance *filter, struct err *err)
+{
+    struct err *found = calloc(1, sizeof(*found));
+    if (found == NULL)
+        return err_add(err, "out of memory");
+    filter->ops->check_files(filter->options, &instances->config->globals, found);
+    int rc = section_place(filter->section, NULL, found, err);
+    free(found);
+    return rc;
+}
+
+/* Lanes are files: what a filter has not processed is there for the next hekad, too. */
+static void note_buffering(const struct filter_instance *filter, struct err *notes)
+{
+    if (filter->common.use_buffering)
+        SECTION_ERR(notes, filter->section, "use_buffering",
+                    "'%s': a filter's messages wait in the lanes; use_buffering and buffering have "
+                    "no effect",
+                    filter->name);
 }
 
 static int check_filter(const struct instances *instances, const struct filter_instance *filter,
@@ -191,13 +217,11 @@ static int check_filter(const struct instances *instances, const struct filter_i
     int rc = 0;
     if (filter->options == NULL) /* no memory: said so already */
         return -1;
-    if (filter->common.use_buffering)
-        rc = SECTION_ERR(err, filter->section, "use_buffering",
-                     "'%s': use_buffering is not available for filters in this version",
-                     filter->name);
     if (filter->ops->accum != NULL)
         rc |= input_instances_feed(instances, filter->section,
                                    filter->ops->accum(filter->options), err);
+    if (filter->ops->check_files != NULL)
+        rc |= check_filter_files(instances, filter, err);
     return section_check(filter->section, filter->ops->check, filter->options, err) | rc;
 }
 
@@ -240,12 +264,29 @@ static void set_output_defaults(struct output_instance *output)
     bool is_protobuf = output->encoder != NULL && output->encoder->ops == &protobuf_encoder;
     output->use_framing = output->common.use_framing;
     if (conf_get(node, "use_framing") == NULL)
-        output->use_framing = output->ops->frames_protobuf && is_protobuf;
+        output->use_framing =
+            output->ops->frames_by_default || (output->ops->frames_protobuf && is_protobuf);
     output->use_buffering = output->common.use_buffering;
     if (conf_get(node, "use_buffering") == NULL)
         output->use_buffering = output->ops->buffers_by_default;
     if (conf_get(node, "buffering") == NULL && output->ops->buffering != NULL)
         output->common.buffering = *output->ops->buffering;
+}
+
+static int check_signer(const struct output_instance *output, struct err *err)
+{
+    struct frame_signer signer;
+    struct err found = {0};
+    if (signer_options_frame(&output->common.signer, &signer) == NULL)
+        return 0;
+    if (!output->use_framing)
+        return SECTION_ERR(err, output->section, "signer",
+                           "'%s': signer: a signature is part of a frame, and use_framing is false",
+                           output->name);
+    if (signer_options_check(&output->common.signer, &found) != 0)
+        return SECTION_ERR(err, output->section, "signer", "'%s': %s", output->name,
+                           found.texts[0]);
+    return 0;
 }
 
 static int check_buffering(const struct instances *instances,
@@ -272,8 +313,15 @@ static int add_output(struct instances *instances, const struct config_section *
     output->options = calloc(1, ops->plugin.config_size + 1);
     if (output->options == NULL)
         return err_add(err, "out of memory");
-    return section_apply(section, ops->plugin.schema, output->options,
-                         plugin_common_schema(PLUGIN_OUTPUT), &output->common, err);
+    int rc = section_apply(section, ops->plugin.schema, output->options,
+                           plugin_common_schema(PLUGIN_OUTPUT), &output->common, err);
+    if (output->common.message_matcher == NULL || output->common.message_matcher[0] == '\0')
+        output->common.message_matcher = ops->default_matcher;
+    if (conf_get(section->node, "ticker_interval") == NULL)
+        output->common.ticker_interval = ops->default_ticker_s;
+    if (conf_get(section->node, "can_exit") == NULL)
+        output->common.can_exit = ops->may_exit;
+    return rc;
 }
 
 static int check_output(const struct instances *instances, struct output_instance *output,
@@ -284,6 +332,7 @@ static int check_output(const struct instances *instances, struct output_instanc
     int rc = find_output_encoder(instances, output, err);
     rc |= check_output_options(output, err);
     set_output_defaults(output);
+    rc |= check_signer(output, err);
     return check_buffering(instances, output, err) | rc;
 }
 
@@ -293,9 +342,6 @@ static int add_section(struct instances *instances, const struct config_section 
                        struct err *err)
 {
     const struct plugin_ops *ops = plugin_type_find(section->type);
-    if (ops == NULL && plugin_type_is_hekas(section->type))
-        return SECTION_ERR(err, section, "type", "type '%s' is not available in this version",
-                       section->type);
     if (ops == NULL)
         return SECTION_ERR(err, section, "type", "No registered plugin type: %s", section->type);
     switch (plugin_category_of(section->type)) {
@@ -331,11 +377,14 @@ static int check_all(struct instances *instances, struct err *err, struct err *n
 {
     int rc = decoder_instances_check(instances, err);
     rc |= input_instances_check(instances, err);
+    rc |= decode_filter_add(instances, err);
     rc |= check_matchers(instances, err, notes);
     for (unsigned i = 0; i < instances->output_count; i++)
         rc |= check_output(instances, &instances->outputs[i], err);
-    for (unsigned i = 0; i < instances->filter_count; i++)
+    for (unsigned i = 0; i < instances->filter_count; i++) {
         rc |= check_filter(instances, &instances->filters[i], err);
+        note_buffering(&instances->filters[i], notes);
+    }
     return rc;
 }
 

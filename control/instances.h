@@ -103,6 +103,7 @@ struct consumer_ref {
     const struct config_section *section;
     unsigned *slot;
     bool is_filter;
+    bool is_decoder; /* a filter as well: decode_filter.h; its section is the input's */
     bool drops; /* its lane_policy: the lanes do not wait for it */
 };
 

@@ -18,6 +18,7 @@ struct source {
 struct intake {
     struct intake_config config;
     uint32_t rings_seen;    /* [consumer] of the bell, before the last look */
+    bool is_holding;
     struct reader *current; /* [consumer] of the records that are not released, or NULL */
 
     pthread_mutex_t lock;                      /* of all below */
@@ -70,6 +71,8 @@ int intake_attach(struct intake *intake, struct attachment *attachment, unsigned
         reader_open(attachment, intake->config.consumer, generation, intake->config.policy, err);
     if (reader == NULL)
         return -1;
+    if (intake->is_holding)
+        reader_hold(reader);
     pthread_mutex_lock(&intake->lock);
     if (intake->source_count < INTAKE_SOURCES_MAX)
         intake->sources[intake->source_count++] = (struct source){reader, attachment};
@@ -241,6 +244,30 @@ void intake_release_all(struct intake *intake)
     reader_release_all(intake->current);
     intake->current = NULL;
     pthread_mutex_unlock(&intake->lock);
+}
+
+void intake_hold(struct intake *intake)
+{
+    CHECK(intake->source_count == 0);
+    intake->is_holding = true;
+}
+
+void intake_let_go(struct intake *intake)
+{
+    pthread_mutex_lock(&intake->lock);
+    for (unsigned i = 0; i < intake->source_count; i++)
+        reader_let_go(intake->sources[i].reader);
+    pthread_mutex_unlock(&intake->lock);
+}
+
+bool intake_should_let_go(struct intake *intake)
+{
+    bool should = false;
+    pthread_mutex_lock(&intake->lock);
+    for (unsigned i = 0; i < intake->source_count && !should; i++)
+        should = reader_should_let_go(intake->sources[i].reader);
+    pthread_mutex_unlock(&intake->lock);
+    return should;
 }
 
 void intake_skip(struct intake *intake)

@@ -83,6 +83,13 @@ void intake_end(struct intake *intake, const char *reason, uint64_t count);
 void intake_release(struct intake *intake, uint64_t end);
 void intake_release_all(struct intake *intake);
 
+/* Before anything is attached: from now on what is released is not given back before
+ * intake_let_go(), so that a process that dies gets all of it again. */
+void intake_hold(struct intake *intake);
+void intake_let_go(struct intake *intake);
+/* True when it is time for that: producers may have to wait for us, or a source would be closed. */
+bool intake_should_let_go(struct intake *intake);
+
 /* Passes over records of others, where nothing is held: while the consumer waits for something
  * else, nobody is to wait for it without need. */
 void intake_skip(struct intake *intake);

@@ -38,9 +38,14 @@ struct output_ops {
     bool encoder_required;       /* "Encoder required." at start when there is none */
     bool takes_encoder;
     bool frames_protobuf;                  /* use_framing defaults to true with ProtobufEncoder */
+    bool frames_by_default;                /* use_framing defaults to true */
+    const char *default_matcher;           /* NULL: message_matcher is required */
+    unsigned default_ticker_s;             /* ticker_interval when it is not given */
     bool buffers_by_default;               /* use_buffering defaults to true */
     /* [buffering] of an output that has no such section; NULL: the common defaults. */
     const struct buffering_options *buffering;
+    bool restarts; /* after output_host_end() fini and init are called again, from its own thread */
+    bool may_exit; /* can_exit unless it is given: hekad goes on without it */
     bool refuses_ticker;                   /* ticker_interval is an error, as in Heka */
     const struct output_counter *counters; /* may be NULL; at most OUTPUT_COUNTERS_MAX */
     /* Checks the configuration without side effects (for -check); may be NULL. */
@@ -67,6 +72,15 @@ enum { OUTPUT_COUNTERS_MAX = 16, OUTPUT_REASONS_MAX = 8 };
 bool output_host_stopping(const struct output_host *host);
 const char *output_host_name(const struct output_host *host);
 unsigned output_host_log_flags(const struct output_host *host); /* [hekad] log_flags */
+const char *output_host_hostname(const struct output_host *host); /* [hekad] hostname */
+unsigned output_host_ticker_s(const struct output_host *host);   /* ticker_interval; 0: none */
+size_t output_host_message_max(const struct output_host *host);  /* [hekad] max_message_size */
+/* `path` as it is when it is absolute, else below [hekad] base_dir or share_dir. 0, or -1 after
+ * adding to `err` when it does not fit. */
+int output_host_base_path(const struct output_host *host, const char *path, char *full,
+                          size_t size, struct err *err);
+int output_host_share_path(const struct output_host *host, const char *path, char *full,
+                           size_t size, struct err *err);
 /* Counts one item of the current batch as ended otherwise than delivered; `reason` is a static name
  * ("too_large", "bad_line"...), at most OUTPUT_REASONS_MAX different ones. */
 void output_host_drop(struct output_host *host, const char *reason);
@@ -75,6 +89,10 @@ void output_host_count(struct output_host *host, unsigned index, uint64_t n);
 /* Keeps the text for the log, which the host writes at most now and then; returns `code`, so that
  * `return output_host_fail(host, -errno, ...)` reads well. */
 int output_host_fail(struct output_host *host, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* It cannot go on: the call that says so is the last one, unless it restarts ([retries]); what it
+ * took of the batch counts. The text goes to the log and into heka.terminated; returns `code`. */
+int output_host_end(struct output_host *host, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Sleeps, but not longer than until the instance has to stop. */
 void output_host_sleep(const struct output_host *host, uint64_t ns);

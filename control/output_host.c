@@ -27,6 +27,41 @@ unsigned output_host_log_flags(const struct output_host *host)
     return host->log_flags;
 }
 
+const char *output_host_hostname(const struct output_host *host)
+{
+    return host->hostname != NULL ? host->hostname : "";
+}
+
+unsigned output_host_ticker_s(const struct output_host *host)
+{
+    return host->ticker_s;
+}
+
+size_t output_host_message_max(const struct output_host *host)
+{
+    return host->message_max > 0 ? host->message_max : MSG_SIZE_DEFAULT_MAX;
+}
+
+static int path_below(const char *folder, const char *path, char *full, size_t size,
+                      struct err *err)
+{
+    bool is_below = path[0] != '/' && folder != NULL && folder[0] != '\0';
+    int len = snprintf(full, size, "%s%s%s", is_below ? folder : "", is_below ? "/" : "", path);
+    return len >= 0 && (size_t)len < size ? 0 : err_add(err, "found '%s', which is too long", path);
+}
+
+int output_host_base_path(const struct output_host *host, const char *path, char *full,
+                          size_t size, struct err *err)
+{
+    return path_below(host->base_dir, path, full, size, err);
+}
+
+int output_host_share_path(const struct output_host *host, const char *path, char *full,
+                           size_t size, struct err *err)
+{
+    return path_below(host->share_dir, path, full, size, err);
+}
+
 void output_host_drop(struct output_host *host, const char *reason)
 {
     ends_add(&host->drops, reason, 1);
@@ -46,6 +81,17 @@ int output_host_fail(struct output_host *host, int code, const char *format, ...
     vsnprintf(host->failure, sizeof(host->failure), format, args);
     va_end(args);
     return code < 0 ? code : -EIO;
+}
+
+int output_host_end(struct output_host *host, int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(host->end, sizeof(host->end), format, args);
+    va_end(args);
+    snprintf(host->failure, sizeof(host->failure), "%s", host->end);
+    host->is_over = true;
+    return code;
 }
 
 void output_host_count(struct output_host *host, unsigned index, uint64_t n)

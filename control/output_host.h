@@ -18,9 +18,14 @@ enum { OUTPUT_FAILURE_SIZE = 256 };
 struct output_host {
     const char *name;
     unsigned log_flags;
+    const char *hostname, *base_dir, *share_dir; /* of [hekad]; may be NULL in tests */
+    unsigned ticker_s;
+    size_t message_max; /* 0: the default */
     _Atomic bool stopping;
     _Atomic uint64_t counters[OUTPUT_COUNTERS_MAX];
     struct ends drops;                 /* of the deliver call that runs now */
+    bool is_over;                      /* output_host_end() */
+    char end[OUTPUT_FAILURE_SIZE];     /* its text */
     char failure[OUTPUT_FAILURE_SIZE]; /* text of the last output_host_fail() */
 };
 

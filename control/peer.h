@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * peer.h - a TCP connection to a server that sends nothing back, with as much certainty as that
- * allows.
+ * peer.h - a TCP connection, with TLS or without, to a server that sends nothing back, with as much
+ * certainty as that allows.
  *
  * Place:   carbon_output.c, tcp_output.c.
  * Threads: the output's.
@@ -10,13 +10,17 @@
  *          its program has read everything. After any other end it is sent again over the next
  *          connection: whole chunks, so that duplicates are possible. What was acknowledged
  *          PEER_KEPT_S ago, or is not among the last PEER_KEPT_BYTES and PEER_CHUNKS_MAX chunks,
- *          is believed to be read. Lost is only what a peer took and then lost by itself. A
- *          half-closed peer is seen before each write and by peer_check().
+ *          is believed to be read. What is owed when it ends goes to a file (peer_owed.h). Lost is
+ *          only what a peer took and then lost by itself. A half-closed peer is seen before each
+ *          write and by peer_check(). With TLS an end without close_notify is not in order, unless
+ *          we have said that no more comes.
  */
 #ifndef CONTROL_PEER_H
 #define CONTROL_PEER_H
 
 #include "control/output.h"
+#include "control/tls.h"
+#include "control/trouble.h"
 
 enum { PEER_CHUNKS_MAX = 1024, PEER_KEPT_BYTES = 4 << 20, PEER_KEPT_S = 300 };
 
@@ -25,6 +29,8 @@ struct peer_config {
     const char *local_address; /* "host:port" to send from, or NULL */
     bool keep_alive;           /* SO_KEEPALIVE */
     int64_t keep_alive_period; /* s; 0: the system's */
+    struct tls_context *tls;   /* the caller's; NULL: none */
+    const char *owed_dir;      /* of files of what is owed at the end; NULL: it is lost, and said */
     struct output_host *host;
     unsigned connects_counter; /* of the output: connections made */
     unsigned resent_counter;   /* messages sent again over a new connection */
@@ -40,13 +46,18 @@ struct peer_chunk {
 struct peer { /* zeroed is fine for peer_fini() */
     struct peer_config config;
     bool is_open, is_closing;
+    bool has_notified; /* TLS: we have said that no more comes */
     int fd;
-    uint64_t written; /* bytes on this connection */
-    uint64_t next_check_ns;
+    struct tls_session *tls; /* while is_open */
+    uint64_t written;        /* bytes on this connection, as they are on the wire */
+    uint64_t next_check_ns, next_connect_ns, next_owed_ns;
+    uint64_t owed_until; /* name of the last file of owed_dir that was loaded */
+    bool has_loaded;     /* files that were not sent yet */
     struct peer_chunk chunks[PEER_CHUNKS_MAX]; /* ring */
     unsigned first, count;
     size_t kept_bytes;
     struct peer_chunk staged;
+    struct trouble trouble; /* TLS that is refused behind the handshake */
 };
 
 void peer_init(struct peer *peer, const struct peer_config *config);

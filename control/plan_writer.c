@@ -107,6 +107,13 @@ static json_t *splitter_json(const struct splitter_instance *splitter)
     return with_member(object, "type", json_string(splitter->ops->plugin.name));
 }
 
+/* One that the data plane runs. */
+static bool has_own_decoder(const struct input_instance *input)
+{
+    return !input->is_kernel && input->decoder != NULL &&
+           !decoder_program_runs_in_hekad(input->decoder->program);
+}
+
 static json_t *text_listener(const struct input_instance *input)
 {
     bool is_tcp = input->ops == &tcp_input;
@@ -115,9 +122,10 @@ static json_t *text_listener(const struct input_instance *input)
                                "net", is_tcp ? "tcp" : "udp", "address",
                                input->ops->address(input->options, &net), "splitter",
                                splitter_json(input->splitter));
-    if (input->decoder != NULL)
+    bool is_decoded = has_own_decoder(input);
+    if (is_decoded)
         object = with_member(object, "decoder", json_string(input->decoder->name));
-    if (input->decoder != NULL && input->common.send_decode_failures)
+    if (is_decoded && input->common.send_decode_failures)
         object = with_member(object, "send_decode_failures", json_true());
     bool sets_hostname =
         is_tcp || ((const struct udp_input_options *)input->options)->set_hostname;
@@ -132,15 +140,16 @@ static json_t *decoder(const struct decoder_instance *instance)
     return with_member(object, "name", json_string(instance->name));
 }
 
-/* All of them when the data plane has one at all: they name each other. */
+/* All that it can run when the data plane has one at all: they name each other. */
 static json_t *decoders(const struct instances *instances)
 {
     bool is_used = false;
     json_t *array = json_array();
     for (unsigned i = 0; i < instances->input_count; i++)
-        is_used |= !instances->inputs[i].is_kernel && instances->inputs[i].decoder != NULL;
+        is_used |= has_own_decoder(&instances->inputs[i]);
     for (unsigned i = 0; is_used && i < instances->decoder_count; i++)
-        if (instances->decoders[i].section != NULL)
+        if (instances->decoders[i].section != NULL &&
+            !decoder_program_runs_in_hekad(instances->decoders[i].program))
             array = with_item(array, decoder(&instances->decoders[i]));
     return array;
 }
@@ -154,6 +163,8 @@ static json_t *consumer_json(const struct consumer_ref *consumer)
         object = with_member(object, "message_signer", json_string(signer));
     if (consumer->drops)
         object = with_member(object, "policy", json_string("drop"));
+    if (consumer->is_decoder)
+        object = with_member(object, "decodes", json_string(consumer->name));
     return object;
 }
 

@@ -7,59 +7,30 @@
 #include "codec/encoder.h"
 #include "codec/splitter.h"
 #include "codec/splitter_options.h"
+#include "control/decoders/decoders.h"
+#include "control/encoders/encoders.h"
 #include "control/filter.h"
 #include "control/hekad_config.h"
 #include "control/input.h"
+#include "control/native.h"
 #include "control/output.h"
+#include "control/tls_options.h"
 #include "core/check.h"
 
 static const char *const category_names[PLUGIN_CATEGORY_COUNT] = {
     "Input", "Splitter", "Decoder", "Filter", "Encoder", "Output",
 };
 
-/* What Heka 0.11 has and we do not; grows shorter. */
-static const char *const missing_types[] = {
-    "AMQPInput",
-    "DockerEventInput",
-    "DockerLogInput",
-    "DockerStatsInput",
-    "FilePollingInput",
-    "HttpInput",
-    "HttpListenInput",
-    "KafkaInput",
-    "LogstreamerInput",
-    "ProcessInput",
-    "ProcessDirectoryInput",
-    "SandboxInput",
-    "PayloadXmlDecoder",
-    "GeoIpDecoder",
-    "StatsToFieldsDecoder",
-    "SandboxDecoder",
-    "SandboxFilter",
-    "SandboxManagerFilter",
-    "ESJsonEncoder",
-    "ESLogstashV0Encoder",
-    "SandboxEncoder",
-    "AMQPOutput",
-    "DashboardOutput",
-    "ElasticSearchOutput",
-    "HttpOutput",
-    "IrcOutput",
-    "KafkaOutput",
-    "NagiosOutput",
-    "SandboxOutput",
-    "SmtpOutput",
-    "UdpOutput",
-    "WhisperOutput",
-};
-
 #define RETRY(member) .key = #member, .offset = offsetof(struct retry_options, member)
 static const struct schema_key retry_keys[] = {
-    {RETRY(max_jitter), .type = SCHEMA_DURATION, .def = "500ms", .help = "Accepted and ignored."},
-    {RETRY(max_delay), .type = SCHEMA_DURATION, .def = "30s", .help = "Accepted and ignored."},
-    {RETRY(delay), .type = SCHEMA_DURATION, .def = "250ms", .help = "Accepted and ignored."},
+    {RETRY(max_jitter), .type = SCHEMA_DURATION, .max = 9e18, .def = "500ms",
+     .help = "A random part of it is added to each wait."},
+    {RETRY(max_delay), .type = SCHEMA_DURATION, .max = 9e18, .def = "30s",
+     .help = "The longest wait; a plugin that ran for longer begins with `delay` again."},
+    {RETRY(delay), .type = SCHEMA_DURATION, .max = 9e18, .def = "250ms",
+     .help = "The first wait before a plugin that failed starts again; doubled each time."},
     {RETRY(max_retries), .type = SCHEMA_INT, .min = -1, .max = INT32_MAX, .def = "-1",
-     .help = "Accepted and ignored."},
+     .help = "How often; then it has ended for good. -1: for ever."},
     {0},
 };
 static const struct schema retry_schema = {"retries", retry_keys};
@@ -90,12 +61,13 @@ static const struct schema_key input_keys[] = {
     {INPUT(splitter), .type = SCHEMA_STRING,
      .help = "Splitter. Default: NullSplitter; TcpInput: HekaFramingSplitter."},
     {INPUT(synchronous_decode), .type = SCHEMA_BOOL, .def = "false",
-     .help = "Accepted and ignored."},
+     .help = "Accepted: inputs always decode in their own thread."},
     {INPUT(send_decode_failures), .type = SCHEMA_BOOL, .def = "false",
      .help = "What cannot be decoded goes on, with the fields decode_failure and decode_error."},
     {INPUT(log_decode_failures), .type = SCHEMA_BOOL, .def = "true",
      .help = "Log now and then why; the data plane only counts."},
-    {INPUT(can_exit), .type = SCHEMA_BOOL, .def = "false", .help = "Accepted and ignored."},
+    {INPUT(can_exit), .type = SCHEMA_BOOL, .def = "false",
+     .help = "hekad goes on when it has ended by itself; otherwise hekad ends, with status 1."},
     {INPUT(retries), .type = SCHEMA_TABLE, .sub = &retry_schema, .help = "Restart policy."},
     {0},
 };
@@ -127,9 +99,10 @@ static const struct schema_key filter_keys[] = {
     {FILTER(message_signer), .type = SCHEMA_STRING, .help = "Only messages of this signer."},
     {FILTER(ticker_interval), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "0",
      .unit = "s", .help = "For filters that tick; CounterFilter: 5."},
-    {FILTER(can_exit), .type = SCHEMA_BOOL, .def = "false", .help = "Accepted and ignored."},
+    {FILTER(can_exit), .type = SCHEMA_BOOL, .def = "false",
+     .help = "hekad goes on when it has ended by itself; otherwise hekad ends, with status 1."},
     {FILTER(use_buffering), .type = SCHEMA_BOOL, .def = "false",
-     .help = "Refused: a filter's messages wait in the lanes."},
+     .help = "No effect: a filter's messages wait in the lanes, which outlive hekad."},
     {FILTER(buffering), .type = SCHEMA_TABLE, .sub = &buffering_schema, .help = "Disk queue."},
     {FILTER(retries), .type = SCHEMA_TABLE, .sub = &retry_schema, .help = "Restart policy."},
     {0},
@@ -143,7 +116,8 @@ static const struct schema_key output_keys[] = {
     {OUTPUT(message_signer), .type = SCHEMA_STRING, .help = "Only messages of this signer."},
     {OUTPUT(ticker_interval), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "0",
      .unit = "s", .help = "For outputs that tick."},
-    {OUTPUT(can_exit), .type = SCHEMA_BOOL, .def = "false", .help = "Accepted and ignored."},
+    {OUTPUT(can_exit), .type = SCHEMA_BOOL, .def = "false",
+     .help = "hekad goes on when it has ended by itself; otherwise hekad ends, with status 1."},
     {OUTPUT(use_buffering), .type = SCHEMA_BOOL, .def = "false",
      .help = "A queue on disk before the output. TcpOutput: true unless given."},
     {OUTPUT(buffering), .type = SCHEMA_TABLE, .sub = &buffering_schema, .help = "Disk queue."},
@@ -153,6 +127,8 @@ static const struct schema_key output_keys[] = {
     {OUTPUT(encoder), .type = SCHEMA_STRING, .help = "Name of an encoder's section."},
     {OUTPUT(use_framing), .type = SCHEMA_BOOL, .def = "false",
      .help = "Heka framing. FileOutput, TcpOutput: true with ProtobufEncoder unless given."},
+    {OUTPUT(signer), .type = SCHEMA_TABLE, .sub = &signer_schema,
+     .help = "Who signs the frames; only with framing."},
     {0},
 };
 static const struct schema output_schema = {"all outputs", output_keys};
@@ -176,8 +152,18 @@ const char *plugin_category_name(enum plugin_category category)
     return category_names[category];
 }
 
-/* The index-th type of a category, or NULL behind the last one. */
-static const struct plugin_ops *type_at(enum plugin_category category, unsigned index)
+static const struct plugin_ops *encoder_at(unsigned index)
+{
+    unsigned builtins = 0;
+    while (builtin_encoders[builtins] != NULL)
+        builtins++;
+    const struct encoder_ops *ops =
+        index < builtins ? builtin_encoders[index] : hekad_encoders[index - builtins];
+    return ops != NULL ? &ops->plugin : NULL;
+}
+
+/* The index-th type of a category that is hekad's own, or NULL behind the last one. */
+static const struct plugin_ops *builtin_at(enum plugin_category category, unsigned index)
 {
     switch (category) {
     case PLUGIN_INPUT:
@@ -185,35 +171,38 @@ static const struct plugin_ops *type_at(enum plugin_category category, unsigned 
     case PLUGIN_SPLITTER:
         return splitter_types[index] != NULL ? &splitter_types[index]->plugin : NULL;
     case PLUGIN_ENCODER:
-        return builtin_encoders[index] != NULL ? &builtin_encoders[index]->plugin : NULL;
+        return encoder_at(index);
     case PLUGIN_OUTPUT:
         return builtin_outputs[index] != NULL ? &builtin_outputs[index]->plugin : NULL;
     case PLUGIN_FILTER:
         return builtin_filters[index] != NULL ? &builtin_filters[index]->plugin : NULL;
     case PLUGIN_DECODER:
-        return builtin_decoders[index] != NULL ? &builtin_decoders[index]->plugin : NULL;
+        decoders_add();
+        return decoder_type_at(index) != NULL ? &decoder_type_at(index)->plugin : NULL;
     case PLUGIN_CATEGORY_COUNT:
         break;
     }
     return NULL;
 }
 
+const struct plugin_ops *plugin_type_at(enum plugin_category category, unsigned index)
+{
+    unsigned builtins = 0;
+    while (builtins <= index && builtin_at(category, builtins) != NULL)
+        builtins++;
+    if (builtins > index)
+        return builtin_at(category, index);
+    return category != PLUGIN_DECODER ? native_type(category, index - builtins) : NULL;
+}
+
 const struct plugin_ops *plugin_type_find(const char *type)
 {
     enum plugin_category category = plugin_category_of(type);
     const struct plugin_ops *ops;
-    for (unsigned i = 0; (ops = type_at(category, i)) != NULL; i++)
+    for (unsigned i = 0; (ops = plugin_type_at(category, i)) != NULL; i++)
         if (strcmp(ops->name, type) == 0)
             return ops;
     return NULL;
-}
-
-bool plugin_type_is_hekas(const char *type)
-{
-    for (unsigned i = 0; i < ARRAY_COUNT(missing_types); i++)
-        if (strcmp(missing_types[i], type) == 0)
-            return true;
-    return plugin_type_find(type) != NULL;
 }
 
 const struct schema *plugin_common_schema(enum plugin_category category)
@@ -254,7 +243,7 @@ static void print_category(enum plugin_category category, FILE *out)
     if (common == NULL)
         return;
     print_schema(common->name, common, out);
-    for (unsigned i = 0; (ops = type_at(category, i)) != NULL; i++)
+    for (unsigned i = 0; (ops = plugin_type_at(category, i)) != NULL; i++)
         print_schema(ops->name, ops->schema, out);
 }
 
@@ -266,4 +255,6 @@ void plugin_types_print(FILE *out)
         print_category((enum plugin_category)i, out);
     print_schema("[X.retries]", &retry_schema, out);
     print_schema("[X.buffering]", &buffering_schema, out);
+    print_schema("[X.signer]", &signer_schema, out);
+    print_schema("[X.tls]", &tls_schema, out);
 }

@@ -10,6 +10,7 @@
 #define CONTROL_PLUGIN_TYPES_H
 
 #include "core/plugin.h"
+#include "core/signer_options.h"
 
 enum plugin_category {
     PLUGIN_INPUT,
@@ -25,10 +26,11 @@ enum plugin_category {
 enum plugin_category plugin_category_of(const char *type);
 const char *plugin_category_name(enum plugin_category category);
 
+/* The index-th type of a category, hekad's own before those of shared objects; NULL behind the last
+ * one. */
+const struct plugin_ops *plugin_type_at(enum plugin_category category, unsigned index);
 /* The type of this version, or NULL. */
 const struct plugin_ops *plugin_type_find(const char *type);
-/* True when Heka has that type, whether this version does or not. */
-bool plugin_type_is_hekas(const char *type);
 
 /* ---- options that all types of a category have ---- */
 
@@ -78,6 +80,7 @@ struct output_common {
     struct retry_options retries;
     const char *encoder;
     bool use_framing;
+    struct signer_options signer;
 };
 
 /* NULL for a category that this version has no types of. */

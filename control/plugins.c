@@ -154,7 +154,7 @@ static void start_inputs(struct daemon *daemon)
             continue;
         input->is_started = true;
         if (input_host_start(input->host) != 0)
-            log_error("Input '%s': no thread", input->instance->name);
+            log_error("Input '%s' failed to start: no thread", input->instance->name);
         else
             log_info("Input started: %s", input->instance->name);
     }
@@ -174,6 +174,8 @@ int plugins_take(struct daemon *daemon, struct err *err)
         rc |= add_lanes(daemon, input->producer, ATTACHMENT_NO_CONSUMER, err);
     }
     lane_table_step(&daemon->lanes, attach, daemon);
+    if (!daemon->is_changing) /* the start */
+        log_info("MessageRouter started.");
     start_inputs(daemon);
     return rc;
 }
@@ -185,8 +187,11 @@ static void end_retired(struct daemon *daemon)
 {
     for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++) {
         struct running_consumer *running = &daemon->consumers[i];
-        if (!plugins_runs(running) || !running->is_retired || !is_drained(running))
+        if (!plugins_runs(running) || !running->is_retired ||
+            (!is_drained(running) && !running->has_exited))
             continue;
+        if (running->has_exited)
+            plugins_log_dropped(running);
         plugins_stop_consumer(running);
         if (!plugins_has_ended(running))
             continue;
@@ -214,6 +219,7 @@ static void end_inputs(struct daemon *daemon)
 void plugins_step(struct daemon *daemon)
 {
     lane_table_step(&daemon->lanes, attach, daemon);
+    plugins_watch(daemon);
     end_retired(daemon);
     end_inputs(daemon);
 }
@@ -282,6 +288,27 @@ bool plugins_have_room(struct daemon *daemon)
     return true;
 }
 
+struct stuck_context {
+    const struct daemon *daemon;
+    uint64_t ms;
+    bool is_stuck;
+};
+
+static void look_if_stuck(void *arg, struct producer *producer)
+{
+    struct stuck_context *context = arg;
+    uint64_t since_ns = producer_waits_since_ns(producer);
+    context->is_stuck |= since_ns != 0 && context->daemon->now_ns > since_ns &&
+                         daemon_is_over(context->daemon, since_ns, context->ms);
+}
+
+bool plugins_are_stuck(struct daemon *daemon, uint64_t ms)
+{
+    struct stuck_context context = {daemon, ms, false};
+    plugins_each_producer(daemon, look_if_stuck, &context);
+    return context.is_stuck;
+}
+
 const char *plugins_full_queue(struct daemon *daemon)
 {
     for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
@@ -329,12 +356,13 @@ void plugins_retire_others(struct daemon *daemon, struct setup *setup)
             continue;
         if (!has_consumer(setup, i))
             retire(daemon, i);
-        else if (running->output != NULL)
+        else if (running->output != NULL && !daemon->is_change_dynamic)
             consumer_reload(running->output);
     }
     for (unsigned i = 0; i < DAEMON_INPUTS_MAX; i++) {
         struct running_input *input = &daemon->inputs[i];
-        if (input->host == NULL || input->is_new || input->is_stopping || has_input(setup, input))
+        if (input->host == NULL || input->is_new || input->is_stopping || input->is_self ||
+            has_input(setup, input))
             continue;
         input->is_stopping = true;
         input_host_stop(input->host);

@@ -43,8 +43,15 @@ bool plugins_have_room(struct daemon *daemon);
 /* Right after the start, inputs wait until disk queues that are nearly full have shrunk, at most
  * full_buffer_max_retries seconds. */
 bool plugins_may_start_inputs(struct daemon *daemon);
+/* Some producer has waited for room for so long, and nothing went through. */
+bool plugins_are_stuck(struct daemon *daemon, uint64_t ms);
 /* An output whose disk queue is full and says so, or NULL. */
 const char *plugins_full_queue(struct daemon *daemon);
+
+/* Plugins that have ended by themselves: said, and left out, or hekad stops. */
+void plugins_watch(struct daemon *daemon);
+/* A reload has brought them back. */
+void plugins_forget_exited(struct daemon *daemon);
 
 /* ---- in a reload ---- */
 

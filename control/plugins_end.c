@@ -60,11 +60,21 @@ bool plugins_are_idle(struct daemon *daemon)
     return is_same;
 }
 
+static void say_stop(const struct running_consumer *running, const char *kind)
+{
+    if (!plugins_has_ended(running))
+        log_info("Stop message sent to %s '%s'", kind, running->name);
+}
+
 void plugins_stop_filters(struct daemon *daemon)
 {
-    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
-        if (daemon->consumers[i].filter != NULL)
-            filter_host_stop(daemon->consumers[i].filter);
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++) {
+        struct running_consumer *running = &daemon->consumers[i];
+        if (running->filter == NULL)
+            continue;
+        say_stop(running, "filter");
+        filter_host_stop(running->filter);
+    }
 }
 
 /* Filters that have ended leave their lanes to the outputs. */
@@ -95,20 +105,26 @@ bool plugins_are_drained(struct daemon *daemon)
     return true;
 }
 
+unsigned long long plugins_undelivered(const struct running_consumer *running)
+{
+    if (running->output != NULL) {
+        struct consumer_status status;
+        consumer_status(running->output, &status);
+        return status.in_flight + status.held;
+    }
+    if (running->filter != NULL) {
+        struct filter_status status;
+        filter_host_status(running->filter, &status);
+        return status.intake.in_flight + status.intake.held;
+    }
+    return 0;
+}
+
 void plugins_log_undelivered(struct daemon *daemon)
 {
     for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++) {
         const struct running_consumer *running = &daemon->consumers[i];
-        unsigned long long left = 0;
-        if (running->output != NULL) {
-            struct consumer_status status;
-            consumer_status(running->output, &status);
-            left = status.in_flight + status.held;
-        } else if (running->filter != NULL) {
-            struct filter_status status;
-            filter_host_status(running->filter, &status);
-            left = status.intake.in_flight + status.intake.held;
-        }
+        unsigned long long left = plugins_undelivered(running);
         if (left > 0)
             log_error("%s '%s': %llu messages are not delivered; they stay in %s",
                       plugins_kind(running), running->name, left, daemon->run_dir.path);
@@ -117,8 +133,12 @@ void plugins_log_undelivered(struct daemon *daemon)
 
 void plugins_stop_outputs(struct daemon *daemon)
 {
-    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++)
-        plugins_stop_consumer(&daemon->consumers[i]);
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++) {
+        struct running_consumer *running = &daemon->consumers[i];
+        if (running->output != NULL)
+            say_stop(running, "output");
+        plugins_stop_consumer(running);
+    }
 }
 
 bool plugins_have_ended(const struct daemon *daemon)

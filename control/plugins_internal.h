@@ -17,7 +17,10 @@ static inline bool plugins_runs(const struct running_consumer *running)
 
 static inline const char *plugins_kind(const struct running_consumer *running)
 {
-    return running->output != NULL ? "Output" : "Filter";
+    if (running->output != NULL)
+        return "Output";
+    return plugin_category_of(running->section->type) == PLUGIN_INPUT ? "Decoder of input"
+                                                                      : "Filter";
 }
 
 /* True when its thread has ended. */
@@ -29,6 +32,10 @@ static inline bool plugins_has_ended(const struct running_consumer *running)
 
 void plugins_stop_consumer(struct running_consumer *running);
 void plugins_free_consumer(struct daemon *daemon, unsigned slot);
+/* Messages that wait for it, in lanes or in its hands. */
+unsigned long long plugins_undelivered(const struct running_consumer *running);
+/* Says how many nobody reads for it any more. */
+void plugins_log_dropped(const struct running_consumer *running);
 void plugins_free_input(struct daemon *daemon, struct running_input *input);
 
 /* True when the instance of another setup is what runs already. */

@@ -29,22 +29,6 @@ static bool same_globals(const struct setup *now, const struct setup *next)
            strcmp(a->base_dir, b->base_dir) == 0;
 }
 
-int plugins_keep_slot(const struct daemon *daemon, const struct setup *setup,
-                      const struct consumer_ref *consumer)
-{
-    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++) {
-        const struct running_consumer *running = &daemon->consumers[i];
-        if (plugins_runs(running) && !running->is_retired &&
-            strcmp(running->name, consumer->name) == 0 &&
-            conf_equal(running->section->node, consumer->section->node) &&
-            conf_equal(encoder_node(running->setup, running->section),
-                       encoder_node(setup, consumer->section)) &&
-            same_globals(running->setup, setup))
-            return (int)i;
-    }
-    return -1;
-}
-
 /* Decoders may use each other, so all of them count. */
 static bool is_input_part(const struct config_section *section)
 {
@@ -52,7 +36,7 @@ static bool is_input_part(const struct config_section *section)
     return category == PLUGIN_SPLITTER || category == PLUGIN_DECODER;
 }
 
-static bool has_same_parts(const struct setup *a, const struct setup *b)
+static bool has_parts_of(const struct setup *a, const struct setup *b)
 {
     for (unsigned i = 0; i < a->config->section_count; i++) {
         const struct config_section *section = &a->config->sections[i];
@@ -65,15 +49,37 @@ static bool has_same_parts(const struct setup *a, const struct setup *b)
     return true;
 }
 
+static bool has_same_parts(const struct setup *a, const struct setup *b)
+{
+    return has_parts_of(a, b) && has_parts_of(b, a);
+}
+
+int plugins_keep_slot(const struct daemon *daemon, const struct setup *setup,
+                      const struct consumer_ref *consumer)
+{
+    for (unsigned i = 0; i < RECORD_CONSUMERS_MAX; i++) {
+        const struct running_consumer *running = &daemon->consumers[i];
+        if (plugins_runs(running) && !running->is_retired && !running->has_exited &&
+            strcmp(running->name, consumer->name) == 0 &&
+            conf_equal(running->section->node, consumer->section->node) &&
+            conf_equal(encoder_node(running->setup, running->section),
+                       encoder_node(setup, consumer->section)) &&
+            same_globals(running->setup, setup) &&
+            (!consumer->is_decoder || has_same_parts(running->setup, setup)))
+            return (int)i;
+    }
+    return -1;
+}
+
 bool plugins_is_same_input(const struct running_input *running, const struct setup *setup,
                            const struct input_instance *instance)
 {
-    return running->host != NULL && !running->is_stopping && instance->is_kernel &&
+    return running->host != NULL && !running->is_stopping && !running->has_exited &&
+           instance->is_kernel &&
            strcmp(running->instance->name, instance->name) == 0 &&
            conf_equal(running->instance->section->node, instance->section->node) &&
            strcmp(running->setup->config->globals.hostname, setup->config->globals.hostname) == 0 &&
-           same_globals(running->setup, setup) && has_same_parts(running->setup, setup) &&
-           has_same_parts(setup, running->setup);
+           same_globals(running->setup, setup) && has_same_parts(running->setup, setup);
 }
 
 /* ---- making ---- */
@@ -85,13 +91,13 @@ static int make_output(struct daemon *daemon, struct setup *setup,
     struct consumer_options options = {.globals = &setup->config->globals, .bell = &daemon->bell};
     running->output = consumer_new(instance, instance->slot, &options, err);
     if (running->output == NULL)
-        return -1;
+        return err_add(err, "Output '%s' failed to start", instance->name);
     running->name = instance->name;
     running->section = instance->section;
     running->setup = setup_get(setup);
     running->is_new = true;
     if (consumer_start(running->output) != 0)
-        return err_add(err, "'%s': no thread", instance->name);
+        return err_add(err, "Output '%s' failed to start: no thread", instance->name);
     return 0;
 }
 
@@ -107,16 +113,20 @@ static int make_filter(struct daemon *daemon, struct setup *setup, struct produc
         .bell = &daemon->bell,
         .graph = &daemon->graph,
         .accums = daemon->accums,
+        .dynamic = daemon->dynamic,
+        .globals = &setup->config->globals,
+        .sandboxes = daemon->sandboxes,
+        .self = daemon->self,
     };
     running->filter = filter_host_new(&config, err);
     if (running->filter == NULL)
-        return -1;
+        return err_add(err, "Filter '%s' failed to start", instance->name);
     running->name = instance->name;
     running->section = instance->section;
     running->setup = setup_get(setup);
     running->is_new = true;
     if (filter_host_start(running->filter) != 0)
-        return err_add(err, "'%s': no thread", instance->name);
+        return err_add(err, "Filter '%s' failed to start: no thread", instance->name);
     return 0;
 }
 
@@ -158,6 +168,7 @@ static int make_input(struct daemon *daemon, struct setup *setup, struct produce
         .globals = &setup->config->globals,
         .producer = input->producer,
         .accums = daemon->accums,
+        .dynamic = daemon->dynamic,
     };
     input->former = find_former(daemon, instance->name);
     input->host = input_host_new(&config, err);
@@ -193,11 +204,39 @@ static int check_counts(const struct setup *setup, struct err *err)
     return 0;
 }
 
+/* The input of hekad's own messages, once. */
+static int make_self(struct daemon *daemon, struct setup *setup, struct producer_plan *plan,
+                     struct err *err)
+{
+    static const struct config_section section = {.name = "hekad", .type = "SelfInput"};
+    static struct self_options options;
+    static const struct input_instance instance = {
+        .name = "hekad",
+        .ops = &self_input,
+        .section = &section,
+        .options = &options,
+        .common = {.can_exit = true},
+        .is_placed = true,
+        .is_kernel = true,
+    };
+    for (unsigned i = 0; i < DAEMON_INPUTS_MAX; i++)
+        if (daemon->inputs[i].is_self)
+            return 0;
+    struct running_input *input = free_place(daemon);
+    options.self = daemon->self;
+    int rc = make_input(daemon, setup, plan, &instance, err);
+    if (rc == 0)
+        input->is_self = true;
+    return rc;
+}
+
 int plugins_make(struct daemon *daemon, struct setup *setup, struct producer_plan *plan,
                  struct err *err)
 {
     const struct instances *instances = setup->instances;
     int rc = check_counts(setup, err);
+    if (rc == 0)
+        rc = make_self(daemon, setup, plan, err);
     for (unsigned i = 0; rc == 0 && i < instances->output_count; i++)
         if (!plugins_runs(&daemon->consumers[instances->outputs[i].slot]))
             rc = make_output(daemon, setup, &instances->outputs[i], err);

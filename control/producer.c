@@ -33,6 +33,7 @@ struct producer {
     struct attachment *attachment;
     int wake_fd;
     _Atomic bool is_stopped;
+    _Atomic uint64_t waits_since_ns; /* for room, without any going through; 0: it does not */
 
     struct adoption *prepared, *last;   /* main's: made ready; offered last */
     struct adoption *freeable;          /* main's: in force before `last` was offered */
@@ -303,6 +304,11 @@ void producer_counters(struct producer *producer, struct counters *sum)
     counters_read(&producer->segment.blocks[0], sum);
 }
 
+uint64_t producer_waits_since_ns(const struct producer *producer)
+{
+    return atomic_load_explicit(&producer->waits_since_ns, memory_order_relaxed);
+}
+
 /* ---- the thread ---- */
 
 int producer_wake_fd(const struct producer *producer)
@@ -350,18 +356,26 @@ static void end_wait(struct producer *producer)
     producer->circle.count = 0;
 }
 
+static void note_wait(struct producer *producer, uint64_t since_ns)
+{
+    atomic_store_explicit(&producer->waits_since_ns, since_ns, memory_order_relaxed);
+}
+
 /* Until there is room for all that is staged. */
 static int wait_for_room(struct producer *producer)
 {
     struct timespec pause = {0, WAIT_NS_MIN};
     int rc = PRODUCER_OK;
-    unsigned left;
+    unsigned left, left_before = UINT32_MAX;
     producer->counters.values[COUNTER_FLUSH_WAITS]++;
     do {
         if (producer->release != NULL)
             producer->release(producer->release_arg);
         adopt_offered(producer);
         left = message_sink_push(&producer->sink);
+        if (left < left_before)
+            note_wait(producer, clock_mono_ns());
+        left_before = left;
         if (left > 0 && break_circle(producer))
             rc = PRODUCER_E_DEADLOCK;
         else if (left > 0 && atomic_load_explicit(&producer->is_stopped, memory_order_relaxed)) {
@@ -377,6 +391,7 @@ static int wait_for_room(struct producer *producer)
         }
     } while (producer->sink.pending_count > 0);
     end_wait(producer);
+    note_wait(producer, 0);
     return rc;
 }
 
@@ -476,4 +491,9 @@ size_t producer_message_max(const struct producer *producer)
 const char *producer_hostname(const struct producer *producer)
 {
     return producer->plan->hostname;
+}
+
+unsigned producer_loops_max(const struct producer *producer)
+{
+    return producer->plan->max_message_loops;
 }

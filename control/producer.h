@@ -101,6 +101,10 @@ void producer_stop(struct producer *producer);
 /* Counters that balance, added to `sum`. [any] */
 void producer_counters(struct producer *producer, struct counters *sum);
 
+/* CLOCK_MONOTONIC since when it waits for room and nothing has gone through; 0: it does not. [any]
+ */
+uint64_t producer_waits_since_ns(const struct producer *producer);
+
 /* ---- [producer] ---- */
 
 /* Readable when main wants something: the thread's poll() ends, and producer_turn() does it. */
@@ -123,6 +127,8 @@ int producer_inject_bytes(struct producer *producer, const void *bytes, size_t s
 struct counters *producer_ledger(struct producer *producer);
 /* The largest message of the plan in force. */
 size_t producer_message_max(const struct producer *producer);
+/* max_message_loops of the plan in force: a message with more hops is refused. */
+unsigned producer_loops_max(const struct producer *producer);
 /* [hekad] hostname of the plan in force; good until the next call for this producer. */
 const char *producer_hostname(const struct producer *producer);
 

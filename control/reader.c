@@ -14,6 +14,7 @@ enum {
     TURN_BYTES_MAX = 1 << 20,   /* of a lane, before it is another one's turn */
     ROUNDS_MAX = 64,            /* over all lanes, in one reader_next() */
     COPIES_BYTES_MAX = 1 << 30,
+    HELD_PART = 4, /* of a lane: a quarter held is much */
 };
 
 struct lane_source {
@@ -21,6 +22,7 @@ struct lane_source {
     const struct segment_consumer *counts; /* the producer writes */
     uint64_t base_lane_full;
     uint64_t read, lost;
+    uint64_t held; /* reader_hold(): read, and not given back */
     uint64_t retired_at; /* nothing for us is behind this position; UINT64_MAX: not retired */
 };
 
@@ -33,9 +35,11 @@ struct reader {
     struct attachment *attachment;
     unsigned lane_count;
     unsigned turn;           /* lane to look at next */
+    bool is_holding;
     struct lane_source *out; /* lane of the records that are not released, or NULL */
     unsigned out_count;      /* of them, with those that are released by now: */
     unsigned out_done;
+    struct item_place before; /* of the lane that they are from */
     struct item_place places[READER_ITEMS_MAX];
     struct buffer copies;
     struct lane_source lanes[];
@@ -126,6 +130,7 @@ static void skip_broken(struct lane_source *source)
     lane->count += lost;
     lane->head = atomic_load_explicit(&lane->header->head, memory_order_acquire);
     lane->position = lane->head;
+    source->held = 0;
     lane_release(lane);
 }
 
@@ -191,7 +196,7 @@ static unsigned fill_from(struct reader *reader, struct lane_source *source,
     if (lane->policy == LANE_DROP)
         point_to_copies(reader, items, count);
     /* Records of others, with none of ours before them. */
-    if (count == 0)
+    if (count == 0 && source->held == 0)
         lane_release(lane);
     return count;
 }
@@ -206,6 +211,7 @@ unsigned reader_next(struct reader *reader, struct reader_item *items, unsigned 
     for (unsigned i = 0; i < turns_max && idle_lanes < reader->lane_count; i++) {
         struct lane_source *source = &reader->lanes[reader->turn];
         reader->turn = (reader->turn + 1) % reader->lane_count;
+        reader->before = (struct item_place){source->lane.position, source->lane.count, 0};
         unsigned count = fill_from(reader, source, items, count_max, bytes_max);
         if (count > 0) {
             reader->out = source;
@@ -226,6 +232,10 @@ void reader_release(struct reader *reader, uint64_t end)
         done++;
     if (done == reader->out_done)
         return;
+    if (reader->is_holding) {
+        reader->out_done = done;
+        return;
+    }
     const struct item_place *place = &reader->places[done - 1];
     lane_release_to(&reader->out->lane, place->end, place->count);
     reader->out_done = done;
@@ -233,14 +243,36 @@ void reader_release(struct reader *reader, uint64_t end)
 
 void reader_release_all(struct reader *reader)
 {
-    lane_release(&reader->out->lane);
+    if (reader->is_holding)
+        reader->out->held += reader->out_count;
+    else
+        lane_release(&reader->out->lane);
     reader->out = NULL;
+}
+
+void reader_hold(struct reader *reader)
+{
+    CHECK(reader->out == NULL);
+    reader->is_holding = true;
+}
+
+void reader_let_go(struct reader *reader)
+{
+    for (unsigned i = 0; i < reader->lane_count; i++) {
+        struct lane_source *source = &reader->lanes[i];
+        struct item_place place = {source->lane.position, source->lane.count, 0};
+        if (source == reader->out)
+            place = reader->out_done > 0 ? reader->places[reader->out_done - 1] : reader->before;
+        source->held = 0;
+        lane_release_to(&source->lane, place.end, place.count);
+    }
 }
 
 void reader_skip(struct reader *reader)
 {
     for (unsigned i = 0; i < reader->lane_count; i++)
-        if (&reader->lanes[i] != reader->out && reader->lanes[i].lane.policy == LANE_BLOCK)
+        if (&reader->lanes[i] != reader->out && reader->lanes[i].held == 0 &&
+            reader->lanes[i].lane.policy == LANE_BLOCK)
             lane_skip(&reader->lanes[i].lane);
 }
 
@@ -254,15 +286,37 @@ static bool lane_is_finished(const struct lane_source *source, bool is_final)
     return source->lane.position >= end || lane_is_at_end(&source->lane);
 }
 
-bool reader_is_finished(const struct reader *reader)
+static bool has_read_all(const struct reader *reader)
 {
     bool is_final = attachment_is_final(reader->attachment);
-    if (reader->out != NULL)
-        return false;
     for (unsigned i = 0; i < reader->lane_count; i++)
         if (!lane_is_finished(&reader->lanes[i], is_final))
             return false;
     return is_final || (reader->lane_count > 0 && reader->lanes[0].retired_at != UINT64_MAX);
+}
+
+static bool is_held(const struct reader *reader)
+{
+    for (unsigned i = 0; i < reader->lane_count; i++)
+        if (reader->lanes[i].held > 0)
+            return true;
+    return false;
+}
+
+bool reader_is_finished(const struct reader *reader)
+{
+    return reader->out == NULL && !is_held(reader) && has_read_all(reader);
+}
+
+bool reader_should_let_go(const struct reader *reader)
+{
+    for (unsigned i = 0; i < reader->lane_count; i++) {
+        const struct lane_reader *lane = &reader->lanes[i].lane;
+        if (reader->lanes[i].held > 0 &&
+            lane->position - lane->released > lane->capacity / HELD_PART)
+            return true;
+    }
+    return reader->out == NULL && is_held(reader) && has_read_all(reader);
 }
 
 void reader_retire(struct reader *reader)

@@ -54,6 +54,14 @@ unsigned reader_next(struct reader *reader, struct reader_item *items, unsigned 
 void reader_release(struct reader *reader, uint64_t end);
 void reader_release_all(struct reader *reader);
 
+/* From now on nothing is given back until reader_let_go(): what was read since is read again by the
+ * next reader. Records taken since are `held`. */
+void reader_hold(struct reader *reader);
+/* Everything is given back that was read, of records that are out those that are released. */
+void reader_let_go(struct reader *reader);
+/* True when it is time for that: much of a lane is held, or the reader would be finished. */
+bool reader_should_let_go(const struct reader *reader);
+
 /* Gives back what lies before the consumer's next record in all lanes but that of unreleased ones:
  * for a consumer that takes nothing for a while, so that nobody waits for it without need. */
 void reader_skip(struct reader *reader);

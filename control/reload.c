@@ -4,9 +4,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/dynamic_file.h"
 #include "control/plan_writer.h"
 #include "control/plane.h"
 #include "control/plugins.h"
+#include "control/rule_store.h"
 #include "control/slots.h"
 #include "core/log.h"
 
@@ -100,10 +102,14 @@ static void finish(struct daemon *daemon)
     if (plugins_take(daemon, &err) != 0)
         log_error("Reload: %s", err.count > 0 ? err.texts[0] : "a plugin did not start");
     daemon->is_changing = false;
+    rule_store_forget(daemon->setup->instances);
     setup_put(daemon->setup);
     daemon->setup = daemon->next_setup;
     daemon->next_setup = NULL;
-    log_info("Reload complete: generation %u", daemon->generation);
+    if (daemon->is_change_dynamic)
+        dynamic_tried(daemon->dynamic, true, NULL);
+    else
+        log_info("Reload complete: generation %u", daemon->generation);
 }
 
 static void begin(struct daemon *daemon, struct setup *next, struct producer_plan *take_plan)
@@ -146,15 +152,27 @@ void reload_step(struct daemon *daemon)
     }
 }
 
+/* Plugins that are made may add sections, which are to fit the files that come. */
+static int make_all(struct daemon *daemon, struct setup *next, struct producer_plan *plan,
+                    struct err *err)
+{
+    struct prepare_context context = {plan, err, 0};
+    plugins_each_producer(daemon, prepare, &context);
+    if (context.rc != 0)
+        return -1;
+    dynamic_set_files(daemon->dynamic, next->config->files);
+    if (plugins_make(daemon, next, plan, err) == 0 && change_plan(daemon, next, err) == 0)
+        return 0;
+    dynamic_set_files(daemon->dynamic, daemon->setup->config->files);
+    return -1;
+}
+
 static int make_and_change(struct daemon *daemon, struct setup *next, struct err *err)
 {
     struct producer_plan *plan = producer_plan_new(next->instances, daemon->generation + 1, err);
     if (plan == NULL)
         return -1;
-    struct prepare_context context = {plan, err, 0};
-    plugins_each_producer(daemon, prepare, &context);
-    if (context.rc != 0 || plugins_make(daemon, next, plan, err) != 0 ||
-        change_plan(daemon, next, err) != 0) {
+    if (make_all(daemon, next, plan, err) != 0) {
         plugins_each_producer(daemon, forget, NULL);
         plugins_give_up(daemon);
         producer_plan_put(plan);
@@ -164,9 +182,30 @@ static int make_and_change(struct daemon *daemon, struct setup *next, struct err
     return 0;
 }
 
+static int change_to(struct daemon *daemon, struct setup *take_next, struct err *err)
+{
+    if (check_unchangeable(daemon, take_next, err) == 0 &&
+        choose_slots(daemon, take_next, err) == 0 && make_and_change(daemon, take_next, err) == 0)
+        return 0;
+    setup_put(take_next);
+    return -1;
+}
+
+static void save_sections(struct daemon *daemon)
+{
+    static struct dynamic_sections sections;
+    if (dynamic_in_force(daemon->dynamic, &sections) == 0)
+        dynamic_file_save(daemon->run_dir.path, &sections);
+    dynamic_sections_fini(&sections);
+}
+
+/* ---- the user's ---- */
+
 static int load_and_change(struct daemon *daemon, struct err *err)
 {
     static struct err notes;
+    static struct dynamic_sections sections;
+    struct setup_source source = {.run_dir = daemon->config->run_dir};
     struct setup *next = NULL;
     notes.count = 0;
     if (daemon->state != HEKAD_RUNNING)
@@ -177,13 +216,24 @@ static int load_and_change(struct daemon *daemon, struct err *err)
     if (daemon->is_changing)
         return err_add(err, "generation %u is not adopted by everybody yet; try again later",
                        daemon->generation);
-    if (setup_load(daemon->config->config_path, daemon->config->run_dir, &next, err, &notes) != 0)
+    if (dynamic_in_force(daemon->dynamic, &sections) != 0)
+        return err_add(err, "out of memory");
+    source.extras = sections.extras;
+    source.extra_count = sections.count;
+    source.is_incomplete =
+        config_files_read(daemon->config->config_path, &source.files, err) != 0;
+    int rc = source.files != NULL ? setup_make(&source, &next, err, &notes) : -1;
+    config_files_put(source.files);
+    dynamic_sections_fini(&sections);
+    if (rc != 0)
         return -1;
-    if (check_unchangeable(daemon, next, err) == 0 && choose_slots(daemon, next, err) == 0 &&
-        make_and_change(daemon, next, err) == 0)
-        return 0;
-    setup_put(next);
-    return -1;
+    daemon->is_change_dynamic = false;
+    rc = change_to(daemon, next, err);
+    dynamic_keep_owners(daemon->dynamic, (rc == 0 ? next : daemon->setup)->config);
+    if (rc == 0)
+        plugins_forget_exited(daemon);
+    save_sections(daemon);
+    return rc;
 }
 
 int reload(struct daemon *daemon, struct err *err)
@@ -195,6 +245,8 @@ int reload(struct daemon *daemon, struct err *err)
                 consumer_reload(daemon->consumers[i].output);
         return 0;
     }
+    if (daemon->is_changing) /* to dynamic sections: it is about to be done */
+        wait_a_while(daemon);
     if (load_and_change(daemon, err) != 0) {
         for (unsigned i = 0; i < err->count && i < ERR_LIST_MAX; i++)
             log_error("%s", err->texts[i]);
@@ -203,4 +255,52 @@ int reload(struct daemon *daemon, struct err *err)
     }
     wait_a_while(daemon);
     return 0;
+}
+
+/* ---- of dynamic sections ---- */
+
+static int make_setup(struct daemon *daemon, struct setup **next, struct err *err)
+{
+    static struct err notes;
+    static struct dynamic_sections sections;
+    struct setup_source source = {
+        .run_dir = daemon->config->run_dir,
+        .files = daemon->setup->config->files,
+        .excluded = daemon->exited,
+        .excluded_count = daemon->exited_count,
+    };
+    notes.count = 0;
+    if (dynamic_offer(daemon->dynamic, &sections) != 0)
+        return err_add(err, "out of memory");
+    source.extras = sections.extras;
+    source.extra_count = sections.count;
+    int rc = setup_make(&source, next, err, &notes);
+    if (rc == 0) /* before the plan: it has consumers of these sections */
+        dynamic_file_save(daemon->run_dir.path, &sections);
+    dynamic_sections_fini(&sections);
+    return rc;
+}
+
+void reload_dynamic(struct daemon *daemon)
+{
+    static struct err err;
+    struct setup *next = NULL;
+    bool is_quiet = daemon->state == HEKAD_RUNNING && !daemon->is_changing &&
+                    (daemon->plane.state == PLANE_NONE || daemon->plane.state == PLANE_RUNNING);
+    /* Always asked: that is what makes dynamic_fd() unreadable. */
+    bool is_due = dynamic_due_ms(daemon->dynamic, clock_mono_ns()) == 0;
+    if (!is_quiet || (!is_due && !daemon->is_exit_pending))
+        return;
+    err.count = 0;
+    daemon->is_change_dynamic = true;
+    if (make_setup(daemon, &next, &err) == 0 && change_to(daemon, next, &err) == 0) {
+        daemon->is_exit_pending = false;
+        return;
+    }
+    dynamic_tried(daemon->dynamic, false, err.count > 0 ? err.texts[0] : "no reason");
+    save_sections(daemon);
+    if (daemon->is_exit_pending)
+        log_error("A plugin that has stopped cannot be left out: %s",
+                  err.count > 0 ? err.texts[0] : "no reason");
+    daemon->is_exit_pending = false;
 }

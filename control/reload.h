@@ -19,6 +19,10 @@
 /* 0, or -1 after adding to `err`, which is logged, too. */
 int reload(struct daemon *daemon, struct err *err);
 
+/* Brings pending changes of dynamic sections into force, when it is time and nothing else goes on.
+ */
+void reload_dynamic(struct daemon *daemon);
+
 /* A change that producers were slow to adopt goes on. */
 void reload_step(struct daemon *daemon);
 

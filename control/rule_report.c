@@ -127,7 +127,8 @@ json_t *rule_report_json(const struct instances *instances, const struct counter
     json_t *rules = json_array();
     struct consumer_ref consumer;
     for (unsigned i = 0; instances_consumer(instances, i, &consumer); i++)
-        json_array_append_new(rules, rule_json(&consumer, status));
+        if (!consumer.is_decoder)
+            json_array_append_new(rules, rule_json(&consumer, status));
     return json_pack("{s:o, s:o, s:o, s:o}", "database", database_json(*instances->rules),
                      "dataplane", pass_json(dataplane), "hekad", pass_json(producers), "rules",
                      rules);

@@ -164,6 +164,12 @@ void rule_store_put(struct rule_store *store)
     free(store);
 }
 
+void rule_store_forget(const struct instances *instances)
+{
+    rule_store_put(*instances->rules);
+    *instances->rules = NULL;
+}
+
 const struct ruleset *rule_store_rules(const struct rule_store *store)
 {
     return store->rules;

@@ -39,6 +39,9 @@ int rule_store_open(const struct instances *instances, struct rule_store **out, 
 struct rule_store *rule_store_get(struct rule_store *store);
 void rule_store_put(struct rule_store *store); /* NULL is fine */
 
+/* The instances keep theirs no longer: another generation is in force. */
+void rule_store_forget(const struct instances *instances);
+
 const struct ruleset *rule_store_rules(const struct rule_store *store);
 /* Name of its file in a run directory, and ruleset_digest() of what is in it. */
 const char *rule_store_file(const struct rule_store *store);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "control/native.h"
+#include "control/sandbox/sandbox_home.h"
 #include "core/paths.h"
 
 static const char *environment(const char *name)
@@ -38,31 +40,66 @@ static int load_core_map(struct setup *setup, struct err *err)
 }
 
 /* Goes on after errors, to find them all. */
-static int load(struct setup *setup, const char *path, const char *run_dir, struct err *err,
+static int load(struct setup *setup, const struct setup_source *source, struct err *err,
                 struct err *notes)
 {
-    int rc = hekad_config_load(path, environment, &setup->config, err, notes);
+    struct config_source config = {
+        .files = source->files,
+        .are_complete = !source->is_incomplete,
+        .environment = environment,
+        .extras = source->extras,
+        .extra_count = source->extra_count,
+        .excluded = source->excluded,
+        .excluded_count = source->excluded_count,
+    };
+    int rc = hekad_config_make(&config, &setup->config, err, notes);
     if (setup->config == NULL)
         return -1;
-    set_paths(setup, run_dir);
+    set_paths(setup, source->run_dir);
+    if (!source->is_check)
+        rc |= native_load(setup->config->globals.plugin_dir, err);
     rc |= load_core_map(setup, err);
+    sandbox_home_set_options(&setup->config->globals);
     return instances_build(setup->config, setup->core_map, &setup->instances, err, notes) | rc;
+}
+
+static int make(const struct setup_source *source, struct setup **out, struct err *err,
+                struct err *notes)
+{
+    struct setup *setup = calloc(1, sizeof(*setup));
+    if (setup == NULL)
+        return err_add(err, "out of memory");
+    setup->references = 1;
+    if (load(setup, source, err, notes) != 0) {
+        setup_put(setup);
+        return -1;
+    }
+    *out = setup;
+    return 0;
+}
+
+int setup_make(const struct setup_source *source, struct setup **out, struct err *err,
+               struct err *notes)
+{
+    *out = NULL;
+    if (make(source, out, err, notes) == 0 && !source->is_incomplete)
+        return 0;
+    setup_put(*out);
+    *out = NULL;
+    return err_add(err, "%u errors loading plugins", err->count);
 }
 
 int setup_load(const char *path, const char *run_dir, struct setup **out, struct err *err,
                struct err *notes)
 {
-    struct setup *setup = calloc(1, sizeof(*setup));
+    struct setup_source source = {.run_dir = run_dir};
     *out = NULL;
-    if (setup == NULL)
-        return err_add(err, "out of memory");
-    setup->references = 1;
-    if (load(setup, path, run_dir, err, notes) != 0) {
-        setup_put(setup);
-        return err_add(err, "%u errors loading plugins", err->count);
-    }
-    *out = setup;
-    return 0;
+    source.is_incomplete = config_files_read(path, &source.files, err) != 0;
+    if (source.files == NULL)
+        return -1;
+    int rc = setup_make(&source, out, err, notes);
+    config_files_put(source.files);
+    return rc;
 }
 
 struct setup *setup_get(struct setup *setup)

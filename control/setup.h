@@ -27,6 +27,21 @@ struct setup {
  *  */
 int setup_load(const char *path, const char *run_dir, struct setup **out, struct err *err,
                struct err *notes);
+
+struct setup_source {
+    const char *run_dir; /* NULL: as configured */
+    struct config_files *files;
+    bool is_check;      /* of a dynamic section: plugin_dir is not looked at again */
+    bool is_incomplete; /* not all could be read: an error, after all others are found */
+    const struct config_extra *extras; /* dynamic sections */
+    unsigned extra_count;
+    char *const *excluded; /* names of sections that are left out */
+    unsigned excluded_count;
+};
+/* The same from texts that have been read. [any] */
+int setup_make(const struct setup_source *source, struct setup **out, struct err *err,
+               struct err *notes);
+
 struct setup *setup_get(struct setup *setup);
 void setup_put(struct setup *setup); /* NULL is fine; the last one frees */
 

@@ -203,9 +203,11 @@ static json_t *inputs_json(const struct status_input *input)
         json_t *plugin = json_object();
         for (unsigned j = 0; status.counters != NULL && status.counters[j].name != NULL; j++)
             json_object_set_new(plugin, status.counters[j].name, number(status.counter_values[j]));
-        json_array_append_new(inputs, json_pack("{s:s, s:s, s:b, s:o}", "name", status.name, "type",
-                                                status.type, "ended", status.has_ended, "plugin",
-                                                plugin));
+        json_t *report = json_object();
+        input_host_report(input->inputs[i], report);
+        json_array_append_new(inputs, json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", status.name,
+                                                "type", status.type, "ended", status.has_ended,
+                                                "plugin", plugin, "report", report));
     }
     return inputs;
 }
@@ -383,6 +385,17 @@ static void print_filters(const json_t *filters, FILE *out)
     }
 }
 
+static void print_report(const json_t *report, FILE *out)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)report, key, value)
+        if (json_is_string(value))
+            fprintf(out, "    %s: %s\n", key, json_string_value(value));
+        else
+            fprintf(out, "    %s: %lld\n", key, (long long)json_integer_value(value));
+}
+
 static void print_inputs(const json_t *inputs, FILE *out)
 {
     size_t i;
@@ -394,6 +407,20 @@ static void print_inputs(const json_t *inputs, FILE *out)
         fprintf(out, "  %s (%s)%s\n", text(input, "name"), text(input, "type"),
                 json_is_true(json_object_get(input, "ended")) ? ": ended" : "");
         print_pairs(json_object_get(input, "plugin"), "    ", out);
+        print_report(json_object_get(input, "report"), out);
+    }
+}
+
+/* Sections that plugins added, as far as they do not run as they were put. */
+static void print_dynamic(const json_t *list, FILE *out)
+{
+    size_t index;
+    json_t *row;
+    json_array_foreach((json_t *)(uintptr_t)list, index, row)
+    {
+        if (strcmp(text(row, "state"), "running") != 0)
+            fprintf(out, "dynamic section '%s' of '%s': %s %s\n", text(row, "name"),
+                    text(row, "owner"), text(row, "state"), text(row, "error"));
     }
 }
 
@@ -403,6 +430,7 @@ void status_print(const json_t *status, FILE *out)
     print_stages(json_object_get(status, "stages"), out);
     print_inputs(json_object_get(status, "inputs"), out);
     print_filters(json_object_get(status, "filters"), out);
+    print_dynamic(json_object_get(status, "dynamic"), out);
     print_consumers(json_object_get(status, "consumers"), out);
     talkers_json_print(status, out);
     rule_report_print(status, out);

@@ -199,6 +199,9 @@ static inline int check_field(struct wire_reader *in, uint32_t offset, struct ms
         rc = read_field(member, &field);
     if (rc != 0)
         return rc;
+    /* Of several names the last one counts: it is behind its tag and a length of one byte only
+     * when there is no other. */
+    view->has_late_names |= field.name.ptr != member.ptr + 2;
     if (view->field_count == MSG_FIELDS_MAX)
         return MSG_E_LIMIT;
     if (view->field_count++ == 0)
@@ -277,36 +280,62 @@ bool msg_field_first(const struct msg_view *view, struct msg_field *field)
     return msg_field_next(view, field);
 }
 
-bool msg_field_next(const struct msg_view *view, struct msg_field *field)
+/* The next member that is a field, from `in` on. */
+static inline bool next_member(struct wire_reader *in, struct msg_slice *member)
 {
-    struct wire_reader in = wire_reader_of(view->bytes, view->size);
-    in.at = field->next < view->size ? in.at + field->next : in.end;
-    while (in.at < in.end) {
+    while (in->at < in->end) {
         uint32_t tag;
-        struct msg_slice member;
-        if (wire_read_tag(&in, &tag) != 0)
-            break;
-        if (tag == TAG_FIELDS) {
-            if (wire_read_bytes(&in, &member) != 0 || read_field(member, field) != 0)
-                break;
-            field->next = (uint32_t)(in.at - view->bytes);
-            return true;
-        }
-        if (wire_skip(&in, tag) != 0)
-            break;
+        if (wire_read_tag(in, &tag) != 0)
+            return false;
+        if (tag == TAG_FIELDS)
+            return wire_read_bytes(in, member) == 0;
+        if (wire_skip(in, tag) != 0)
+            return false;
     }
     return false;
 }
 
-bool msg_field_find(const struct msg_view *view, const char *name, size_t name_len, uint32_t index,
-                    struct msg_field *field)
+bool msg_field_next(const struct msg_view *view, struct msg_field *field)
+{
+    struct wire_reader in = wire_reader_of(view->bytes, view->size);
+    struct msg_slice member;
+    in.at = field->next < view->size ? in.at + field->next : in.end;
+    if (!next_member(&in, &member) || read_field(member, field) != 0)
+        return false;
+    field->next = (uint32_t)(in.at - view->bytes);
+    return true;
+}
+
+static bool find_by_walking(const struct msg_view *view, struct msg_slice name, uint32_t index,
+                            struct msg_field *field)
 {
     for (bool more = msg_field_first(view, field); more; more = msg_field_next(view, field)) {
-        if (field->name.len != name_len || memcmp(field->name.ptr, name, name_len) != 0)
+        if (field->name.len != name.len || memcmp(field->name.ptr, name.ptr, name.len) != 0)
             continue;
         if (index == 0)
             return true;
         index--;
+    }
+    return false;
+}
+
+/* Only the fields with that name are read: 23 ns instead of 138 with ten fields, see message.md. */
+bool msg_field_find(const struct msg_view *view, const char *name, size_t name_len, uint32_t index,
+                    struct msg_field *field)
+{
+    struct wire_reader in = wire_reader_of(view->bytes, view->size);
+    struct msg_slice member;
+    if (view->has_late_names || name_len >= 128)
+        return find_by_walking(view, (struct msg_slice){name, (uint32_t)name_len}, index, field);
+    in.at = view->first_field < view->size ? in.at + view->first_field : in.end;
+    while (next_member(&in, &member)) {
+        if ((uint8_t)member.ptr[1] != name_len || memcmp(member.ptr + 2, name, name_len) != 0 ||
+            index-- > 0)
+            continue;
+        if (read_field(member, field) != 0)
+            return false;
+        field->next = (uint32_t)(in.at - view->bytes);
+        return true;
     }
     return false;
 }

@@ -75,6 +75,7 @@ struct msg_view {
     int32_t pid;                                                   /* 0 when absent */
     uint32_t field_count;
     uint32_t first_field; /* offset of the first field's tag; size when there is none */
+    bool has_late_names;  /* a field does not begin with its name, or has a long one or several */
 };
 
 /* Checks all of the message (fields too) and fills `view`. A member given twice: the last one

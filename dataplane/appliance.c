@@ -56,11 +56,16 @@ static int make_segment(const struct appliance_config *config, struct appliance 
     return segment_create(&segment, &appliance->segment, err);
 }
 
-static int open_ports(struct appliance *appliance, struct err *err)
+static int open_ports(const struct appliance_config *config, struct appliance *appliance,
+                      struct err *err)
 {
     for (unsigned i = 0; i < appliance->map->port_count; i++) {
-        appliance->port_count++;
-        if (port_open(appliance->map, i, &appliance->ports[i], err) != 0)
+        struct port *port = &appliance->ports[appliance->port_count++];
+        if (port_open(appliance->map, i, port, err) != 0)
+            return -1;
+        if (config->impair != NULL &&
+            impair_attach(config->impair, port->port_id, appliance->map->ports[i].queue_count,
+                          &port->impair, err) != 0)
             return -1;
     }
     return 0;
@@ -194,7 +199,7 @@ int appliance_open(const struct appliance_config *config, struct appliance *appl
         segment_detach(&appliance->segment);
         return -1;
     }
-    if (open_ports(appliance, err) != 0 || open_workers(config, appliance, err) != 0 ||
+    if (open_ports(config, appliance, err) != 0 || open_workers(config, appliance, err) != 0 ||
         add_queues(config, appliance, err) != 0 ||
         open_housekeeping(config, appliance, err) != 0) {
         appliance_close(appliance);

@@ -22,6 +22,7 @@ struct appliance_config {
     bool is_traced;      /* replay: any MAC address is ours, time is the trace's */
     uint64_t now_ns;     /* wall clock */
     uint64_t seed;       /* of UUIDs */
+    const struct impair_config *impair; /* NULL: none */
 };
 
 struct appliance {

@@ -29,7 +29,8 @@ enum {
 
 struct arguments {
     const char *core_map, *plan, *run_dir, *profile_dir, *user, *break_counter;
-    bool check, keep_root;
+    bool check, keep_root, has_impair;
+    struct impair_config impair;
     struct replay_config replay;
 };
 
@@ -55,13 +56,15 @@ static void print_help(FILE *out)
           "    --address IP/LEN   an address that is ours in the trace (repeatable)\n"
           "    --now NS           time of the run; default: the trace's first frame\n"
           "  --break-counter NAME testing: add 1 to a counter, so that the ledger is wrong\n"
+          "  --impair loss=N,ack_loss=N,reorder=N,duplicate=N,seed=N\n"
+          "                       testing: does that to N of a thousand TCP frames\n"
           "  --version, --help\n",
           out);
 }
 
 enum option_id {
     OPT_CORE_MAP = 256, OPT_PLAN, OPT_RUN_DIR, OPT_PROFILE_DIR, OPT_USER, OPT_NO_DROP, OPT_CHECK,
-    OPT_REPLAY, OPT_ADDRESS, OPT_NOW, OPT_BREAK_COUNTER, OPT_VERSION, OPT_HELP
+    OPT_REPLAY, OPT_ADDRESS, OPT_NOW, OPT_BREAK_COUNTER, OPT_IMPAIR, OPT_VERSION, OPT_HELP
 };
 
 static const struct option options[] = {
@@ -76,6 +79,7 @@ static const struct option options[] = {
     {"address", required_argument, NULL, OPT_ADDRESS},
     {"now", required_argument, NULL, OPT_NOW},
     {"break-counter", required_argument, NULL, OPT_BREAK_COUNTER},
+    {"impair", required_argument, NULL, OPT_IMPAIR},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {0},
@@ -114,6 +118,9 @@ static int set_option(struct arguments *arguments, int id, struct err *err)
     case OPT_ADDRESS: return add_address(&arguments->replay, optarg, err);
     case OPT_NOW: return parse_now(optarg, &arguments->replay.now_ns, err);
     case OPT_BREAK_COUNTER: arguments->break_counter = optarg; return 0;
+    case OPT_IMPAIR:
+        arguments->has_impair = true;
+        return impair_parse(optarg, &arguments->impair, err);
     case OPT_VERSION: puts("heka-dataplane " HEKA_VERSION); return 1;
     case OPT_HELP: print_help(stdout); return 1;
     default: return err_add(err, "see heka-dataplane --help");
@@ -260,6 +267,7 @@ static int serve(const struct arguments *arguments, const struct core_map *map,
         .telemetry = true,
         .now_ns = clock_wall_ns(),
         .seed = random_seed(),
+        .impair = arguments->has_impair ? &arguments->impair : NULL,
     };
     if (mkdir(arguments->run_dir, 0755) != 0 && errno != EEXIST)
         return err_add(err, "%s: %s", arguments->run_dir, strerror(errno));

@@ -106,6 +106,8 @@ static const struct schema_key consumer_keys[] = {
     {.key = "slot", .type = SCHEMA_INT, CONSUMER(slot), .min = -1,
      .max = PLAN_CONSUMERS_MAX - 1, .def = "-1",
      .help = "Bit in the match mask; -1: its place in the list."},
+    {.key = "decodes", .type = SCHEMA_STRING, CONSUMER(decodes),
+     .help = "Name of a text listener without decoder: all of its pieces are for this consumer."},
     {.key = "policy", .type = SCHEMA_CHOICE, CONSUMER(policy), .choices = policy_names,
      .def = "block", .help = "When a lane is full: wait for this consumer, or drop its oldest."},
     {0},
@@ -277,6 +279,31 @@ static int add_listener(struct plan *plan, const struct conf_node *table, struct
     return rc;
 }
 
+struct plan_listener *plan_find_listener(struct plan *plan, const char *name)
+{
+    for (unsigned i = 0; i < plan->listener_count; i++)
+        if (strcmp(plan->listeners[i].name, name) == 0)
+            return &plan->listeners[i];
+    return NULL;
+}
+
+static int set_decodes(struct plan *plan, const struct conf_node *table,
+                       const struct plan_consumer *consumer, unsigned slot, struct err *err)
+{
+    struct plan_listener *listener =
+        consumer->decodes != NULL ? plan_find_listener(plan, consumer->decodes) : NULL;
+    if (consumer->decodes == NULL)
+        return 0;
+    if (listener == NULL || listener->kind != PLAN_TEXT || listener->decoder_name != NULL ||
+        listener->is_undecoded)
+        return err_at(err, table->file, table->line,
+                      "decodes: found '%s', allowed a text listener without decoder, once",
+                      consumer->decodes);
+    listener->is_undecoded = true;
+    listener->decoder_slot = slot;
+    return 0;
+}
+
 static int add_consumer(struct plan *plan, const struct conf_node *table, struct err *err)
 {
     struct plan_consumer consumer = {0};
@@ -294,7 +321,7 @@ static int add_consumer(struct plan *plan, const struct conf_node *table, struct
         plan->sink.drops[slot / 64] |= UINT64_C(1) << (slot % 64);
     if (slot >= plan->slot_count)
         plan->slot_count = slot + 1;
-    return 0;
+    return set_decodes(plan, table, &consumer, slot, err);
 }
 
 /* The file lies beside the plan, wherever that is. */

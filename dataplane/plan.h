@@ -56,11 +56,14 @@ struct plan_listener {
     const char *decoder_name; /* PLAN_TEXT: NULL: none */
     bool send_decode_failures;
     const struct decoder_program *decoder; /* NULL: none */
+    bool is_undecoded;     /* PLAN_TEXT: hekad decodes, and its consumer for that */
+    unsigned decoder_slot; /* gets the pieces from here without a match */
     const struct conf_node *node;          /* as written */
 };
 
 struct plan_consumer {
     const char *name, *text, *signer;
+    const char *decodes; /* listener whose pieces it gets undecoded; NULL: it goes by its rule */
     int64_t slot; /* bit in the match mask and index of its cursors; -1: its place in the list */
     int policy;   /* enum lane_policy */
 };
@@ -109,6 +112,9 @@ int plan_parse(const char *text, size_t text_len, const char *file, struct plan 
 /* References: a plan has one after loading; the last plan_free() frees it. NULL is fine. */
 struct plan *plan_get(struct plan *plan);
 void plan_free(struct plan *plan);
+
+/* The listener of that name, or NULL. */
+struct plan_listener *plan_find_listener(struct plan *plan, const char *name);
 
 /* Same name and same options, as written. */
 bool plan_same_accumulator(const struct plan_accumulator *a, const struct plan_accumulator *b);

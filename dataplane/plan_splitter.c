@@ -6,6 +6,7 @@
 
 #include "codec/splitter_options.h"
 #include "core/schema.h"
+#include "dataplane/streams.h"
 
 struct type_option {
     const char *type;
@@ -57,6 +58,17 @@ static void place_errors(const struct plan_listener *listener, const struct err 
                found->texts[i]);
 }
 
+/* Each stream has a fixed room for what a search knows. */
+static int check_stream_size(const struct plan_listener *listener, struct err *err)
+{
+    size_t size = splitter_stream_size(listener->splitter);
+    if (size <= STREAM_SEARCH_MAX)
+        return 0;
+    return err_at(err, listener->node->file, listener->node->line,
+                  "splitter of '%s': its expressions take %zu bytes of each connection, %d are "
+                  "possible", listener->name, size, STREAM_SEARCH_MAX);
+}
+
 int plan_splitter_make(struct plan *plan, struct plan_listener *listener, struct err *err)
 {
     static struct err found;
@@ -86,7 +98,7 @@ int plan_splitter_make(struct plan *plan, struct plan_listener *listener, struct
         return -1;
     }
     listener->splitter = &made->splitter;
-    return 0;
+    return listener->net == PLAN_TCP ? check_stream_size(listener, err) : 0;
 }
 
 void plan_splitter_free(struct plan_listener *listener)

@@ -233,6 +233,8 @@ int port_open(const struct core_map *map, unsigned index, struct port *port, str
 void port_close(struct port *port)
 {
     rte_eth_dev_stop(port->port_id);
+    impair_detach(port->impair);
+    port->impair = NULL;
     rte_eth_dev_close(port->port_id);
     rte_mempool_free(port->pool);
     port->pool = NULL;

@@ -16,6 +16,7 @@
 
 #include "core/core_map.h"
 #include "core/counters.h"
+#include "dataplane/impair.h"
 
 /* Starts EAL: lcore 0 is housekeeping on map->main_core, lcore i + 1 is worker i on its CPU.
  * `telemetry`: offer rte_telemetry. */
@@ -26,6 +27,7 @@ struct port {
     struct rte_ether_addr mac;
     struct rte_mempool *pool;
     bool rx_checksum; /* asked for and granted */
+    struct impair *impair; /* NULL: none */
 };
 
 /* Configures and starts port `index` of the map. */

@@ -5,8 +5,9 @@
  * Place:   worker.c gives it the segments of each burst; records go to text_listener.c, or as bytes
  *          to the statsd parser. It knows nothing of DPDK.
  * Threads: one worker.
- * Memory:  all of it from streams_new(). A record that is not complete waits in the stream's part
- *          of one mapping, of which only touched pages are there.
+ * Memory:  all of it from streams_new(). A record that is not complete waits in a buffer of its
+ *          stream: a short one near those of the others, a longer one in the stream's part of one
+ *          mapping, of which only touched pages are there.
  * Failure: nothing that TCP has acknowledged is lost while the peer's connection or this process
  *          lives: when the user has no room, the stream stops, its bytes wait in TCP's pool, and
  *          the peer's window closes. Pieces that are no records are the user's to count.
@@ -48,7 +49,7 @@ void streams_take(struct streams *streams, const struct tcp_packet *packets, uns
  * is left. */
 bool streams_resume(struct streams *streams, uint64_t now_ns);
 
-/* Timers; every 10 ms or so. */
+/* Timers; every 10 ms or so. A group of lines whose stream has had no byte for a second ends. */
 void streams_expire(struct streams *streams, uint64_t now_ns);
 
 /* A reload: listeners have new indexes from here on, as `number_of` says. Below 0: connections of

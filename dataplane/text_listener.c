@@ -17,6 +17,7 @@ struct piece { /* one record */
     const struct text_source *source;
     struct msg_slice payload;
     const char *signer;
+    uint32_t signer_index;
 };
 
 /* ---- decoders ---- */
@@ -103,12 +104,30 @@ static void add_members(const struct piece *piece, struct msg_builder *builder)
         add_hostname(piece->source, builder);
 }
 
-static void stage(const struct piece *piece, const struct msg_builder *builder)
+static struct sink_source source_of(const struct piece *piece)
 {
     const struct text_source *source = piece->source;
-    const struct sink_source from = {
-        .origin = source->origin, .ingest_ns = source->now_ns, .signer = piece->signer};
-    message_sink_stage(source->sink, builder, &from);
+    const struct plan_listener *listener = source->listener;
+    struct sink_source from = {.origin = source->origin, .ingest_ns = source->now_ns};
+    if (listener->is_undecoded) {
+        from.direct = (uint16_t)(listener->decoder_slot + 1);
+        from.signer_number = piece->signer != NULL ? piece->signer_index + 1 : 0;
+    } else {
+        from.signer = piece->signer;
+    }
+    return from;
+}
+
+static void stage(const struct piece *piece, const struct msg_builder *builder)
+{
+    const struct sink_source from = source_of(piece);
+    message_sink_stage(piece->source->sink, builder, &from);
+}
+
+static void count_message(const struct text_source *source)
+{
+    source->sink->counters->values[source->listener->is_undecoded ? COUNTER_TEXT_UNDECODED
+                                                                  : COUNTER_TEXT_MESSAGES]++;
 }
 
 static void add_message(const struct piece *piece)
@@ -118,34 +137,54 @@ static void add_message(const struct piece *piece)
     message_sink_begin(sink, &builder, piece->source->now_ns);
     add_members(piece, &builder);
     stage(piece, &builder);
-    sink->counters->values[COUNTER_TEXT_MESSAGES]++;
+    count_message(piece->source);
 }
 
 struct decoding { /* context of decode_io: rooms are in the sink's staging buffer */
     const struct piece *piece;
     struct msg_builder staged;
-    bool is_open;
+    bool is_open, is_spilled; /* the room is in the spill */
 };
+
+/* A piece has room for one message, but not for any number: the others may have to wait. */
+static bool open_room(struct decoding *decoding)
+{
+    const struct text_source *source = decoding->piece->source;
+    struct spill *spill = source->spill;
+    bool is_in_turn = spill == NULL || spill_is_empty(spill);
+    decoding->is_spilled = !is_in_turn || !message_sink_make_room(source->sink, 1);
+    if (!decoding->is_spilled)
+        message_sink_begin(source->sink, &decoding->staged, source->now_ns);
+    return !decoding->is_spilled ||
+           (spill != NULL && spill_begin(spill, source->sink, &decoding->staged, source->now_ns));
+}
 
 static uint8_t *begin(void *context, size_t *capacity)
 {
     struct decoding *decoding = context;
-    const struct text_source *source = decoding->piece->source;
-    if (!decoding->is_open && !message_sink_make_room(source->sink, 1))
-        return NULL; /* a piece has room for one message, but not for any number */
-    if (!decoding->is_open)
-        message_sink_begin(source->sink, &decoding->staged, source->now_ns);
+    if (!decoding->is_open && !open_room(decoding))
+        return NULL;
     decoding->is_open = true;
     *capacity = decoding->staged.capacity;
     return decoding->staged.bytes;
+}
+
+static void close_room(struct decoding *decoding)
+{
+    const struct text_source *source = decoding->piece->source;
+    const struct sink_source from = source_of(decoding->piece);
+    if (decoding->is_spilled)
+        spill_add(source->spill, source->sink, &decoding->staged, &from);
+    else
+        message_sink_stage(source->sink, &decoding->staged, &from);
+    decoding->is_open = false;
 }
 
 static void commit(void *context, size_t size)
 {
     struct decoding *decoding = context;
     decoding->staged.size = size;
-    stage(decoding->piece, &decoding->staged);
-    decoding->is_open = false;
+    close_room(decoding);
 }
 
 /* The message that is to be decoded, with the Uuid of the room that its result goes to. */
@@ -192,7 +231,7 @@ static void send_failure(struct decoding *decoding, const struct msg_view *view,
     }
     msg_builder_init(&decoding->staged, room, capacity);
     decoder_write_failure(&decoding->staged, view, text, len);
-    stage(decoding->piece, &decoding->staged);
+    close_room(decoding);
     values[COUNTER_DECODE_FAILURES_SENT]++;
 }
 
@@ -236,12 +275,12 @@ static void decode_piece(const struct piece *piece, struct text_decoder *decoder
 void text_listener_piece(const struct text_source *source, const struct split_piece *split)
 {
     struct message_sink *sink = source->sink;
-    const struct piece piece = {source, split->record, split->signer};
+    const struct piece piece = {source, split->record, split->signer, split->signer_index};
     split_ledger_count(sink->counters, split->outcome);
     if (!split_is_record(split->outcome))
         return;
     if (!message_sink_make_room(sink, 1)) {
-        sink->counters->values[COUNTER_TEXT_MESSAGES]++;
+        count_message(source);
         message_sink_drop(sink);
     } else if (source->decoder->runner != NULL) {
         decode_piece(&piece, source->decoder);
@@ -263,5 +302,37 @@ void text_listener_datagram(const struct text_source *source, const void *bytes,
         text_listener_piece(source, &piece);
         left.ptr += piece.consumed;
         left.len -= (uint32_t)piece.consumed;
+    }
+}
+
+/* ---- generations ---- */
+
+static uint32_t move_signer(const struct plan_listener *from, const struct plan_listener *to,
+                            uint32_t number)
+{
+    const struct splitter_signers *known = &to->splitter->signers;
+    if (number == 0 || number > from->splitter->signers.count)
+        return 0;
+    for (uint32_t i = 0; i < known->count; i++)
+        if (strcmp(known->names[i], from->splitter->signers.names[number - 1]) == 0)
+            return i + 1;
+    return 0;
+}
+
+void text_listener_adopt(struct message_sink *sink, const struct plan *now, struct plan *next)
+{
+    for (unsigned i = sink->done_count; i < sink->pending_count; i++) {
+        struct sink_source *source = &sink->pending[i].source;
+        if (source->direct == 0 || source->direct == SINK_DIRECT_GONE)
+            continue;
+        const struct plan_listener *from = &now->listeners[source->origin];
+        const struct plan_listener *to = plan_find_listener(next, from->name);
+        if (to == NULL || !to->is_undecoded) {
+            source->direct = SINK_DIRECT_GONE;
+            continue;
+        }
+        source->signer_number = move_signer(from, to, source->signer_number);
+        source->origin = (uint32_t)(to - next->listeners);
+        source->direct = (uint16_t)(to->decoder_slot + 1);
     }
 }

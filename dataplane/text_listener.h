@@ -18,6 +18,7 @@
 
 #include "dataplane/packet.h"
 #include "dataplane/plan.h"
+#include "dataplane/spill.h"
 #include "matcher/message_sink.h"
 
 struct text_decoder { /* of one text listener in one worker */
@@ -36,6 +37,7 @@ struct text_source { /* of the bytes in hand */
     const struct plan_listener *listener;
     struct text_decoder *decoder;
     struct message_sink *sink;
+    struct spill *spill; /* takes what finds no room; NULL: it is lost */
     const uint8_t *peer_ip; /* 4 or 16 bytes, network order */
     uint64_t now_ns;
     uint32_t origin;       /* the listener's index */
@@ -46,5 +48,9 @@ struct text_source { /* of the bytes in hand */
 void text_listener_datagram(const struct text_source *source, const void *bytes, size_t size);
 /* Also what is no record. */
 void text_listener_piece(const struct text_source *source, const struct split_piece *piece);
+
+/* Before the sink's owner changes over: undecoded messages that are staged go to the consumer that
+ * decodes for the listener of the same name in the next plan, or end as messages_decoder_gone. */
+void text_listener_adopt(struct message_sink *sink, const struct plan *now, struct plan *next);
 
 #endif

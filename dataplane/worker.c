@@ -118,6 +118,8 @@ static void leave_accumulators(struct worker *worker, const struct generation *n
 void worker_adopt(struct worker *worker, struct generation *generation)
 {
     worker_tcp_adopt(worker, generation);
+    if (worker->generation != NULL)
+        text_listener_adopt(&worker->sink, worker->generation->plan, generation->plan);
     leave_accumulators(worker, generation);
     worker->generation = generation;
     worker->statsd.shard = NULL; /* nothing is in hand between two turns */
@@ -222,7 +224,8 @@ void worker_publish(struct worker *worker, uint64_t now_mono_ns)
     collect_statsd(worker);
     worker_tcp_publish(worker);
     worker->counters.values[COUNTER_MESSAGES_STAGED] =
-        worker->sink.pending_count - worker->sink.done_count;
+        worker->sink.pending_count - worker->sink.done_count + worker->tcp.spill.count -
+        worker->tcp.spill.done_count;
     counters_publish(worker->published, &worker->counters);
     atomic_store_explicit(worker->heartbeat_ns, now_mono_ns, memory_order_relaxed);
 }

@@ -9,8 +9,8 @@
 
 enum {
     EXPIRE_INTERVAL_NS = 10 * 1000 * 1000,
-    MESSAGES_OF_PIECE = 4,   /* that a decoder makes of one are sure to find room */
-    RECORD_EXTRA_MAX = 1024  /* bytes of splitter_buffer_max() beyond the message */
+    MESSAGES_OF_PIECE = 4, /* for which there is room; more that a decoder makes may wait */
+    RECORD_EXTRA_MAX = 2048  /* bytes of splitter_buffer_max() beyond the message, and more */
 };
 
 #define TCP_COUNTER(id, name, help)                                                                \
@@ -43,7 +43,8 @@ static const struct splitter *splitter_of(void *context, int listener)
 static bool has_room(void *context)
 {
     struct worker *worker = context;
-    return worker->tcp.is_forced || message_sink_make_room(&worker->sink, MESSAGES_OF_PIECE);
+    return worker->tcp.is_forced || (spill_push(&worker->tcp.spill, &worker->sink) &&
+                                     message_sink_make_room(&worker->sink, MESSAGES_OF_PIECE));
 }
 
 static void take_text(struct worker *worker, int index, const struct tcp_flow *flow,
@@ -53,6 +54,7 @@ static void take_text(struct worker *worker, int index, const struct tcp_flow *f
         .listener = &plan_of(worker)->listeners[index],
         .decoder = &worker->generation->decoders[worker->index][index],
         .sink = &worker->sink,
+        .spill = &worker->tcp.spill,
         .peer_ip = flow->remote_ip,
         .now_ns = worker->tcp.wall_ns,
         .origin = (uint32_t)index,
@@ -132,6 +134,7 @@ static void send_answers(struct worker *worker)
 void worker_tcp_turn(struct worker *worker)
 {
     struct worker_tcp *tcp = &worker->tcp;
+    spill_push(&tcp->spill, &worker->sink);
     if (!tcp->is_on)
         return;
     tcp->is_waiting = !streams_resume(tcp->streams, tcp->now_ns);
@@ -167,11 +170,14 @@ static const char *find_signer(const struct plan *plan, const char *name)
 
 /* Staged messages are matched again, and the names of their signers live in the plan. A signer that
  * nobody knows any more is none. */
-static void move_signers(struct message_sink *sink, const struct plan *next)
+static void move_signers(struct message_sink *sink, struct spill *spill, const struct plan *next)
 {
     for (unsigned i = 0; i < sink->pending_count; i++)
         if (sink->signers[i] != NULL)
             sink->signers[i] = find_signer(next, sink->signers[i]);
+    for (unsigned i = spill->done_count; i < spill->count; i++)
+        if (spill->items[i].source.signer != NULL)
+            spill->items[i].source.signer = find_signer(next, spill->items[i].source.signer);
 }
 
 static void drop_listeners(struct worker *worker, const struct generation *next)
@@ -190,7 +196,7 @@ void worker_tcp_adopt(struct worker *worker, const struct generation *next)
     struct worker_tcp *tcp = &worker->tcp;
     if (worker->generation != NULL && tcp->is_on)
         drop_listeners(worker, next);
-    move_signers(&worker->sink, next->plan);
+    move_signers(&worker->sink, &tcp->spill, next->plan);
     tcp->is_on = next->plan->addresses[PLAN_TCP].count > 0;
     for (unsigned i = 0; i < worker->queue_count; i++)
         packet_set_tcp(worker->queues[i].stage, tcp->is_on);
@@ -207,6 +213,8 @@ int worker_tcp_init(struct worker *worker, const struct worker_tcp_config *confi
     };
     memcpy(tcp.secret, config->secret, sizeof(tcp.secret));
     worker->tcp.is_traced = config->is_traced;
+    if (spill_init(&worker->tcp.spill, config->message_max, err) != 0)
+        return -1;
     return streams_new(&tcp, &user, worker, config->message_max + RECORD_EXTRA_MAX,
                        &worker->tcp.streams, err);
 }
@@ -215,6 +223,7 @@ void worker_tcp_fini(struct worker *worker)
 {
     streams_free(worker->tcp.streams);
     worker->tcp.streams = NULL;
+    spill_fini(&worker->tcp.spill);
 }
 
 void worker_tcp_finish(struct worker *worker)
@@ -227,6 +236,8 @@ void worker_tcp_finish(struct worker *worker)
         tcp->is_forced = false;
         send_answers(worker);
     }
+    spill_push(&tcp->spill, &worker->sink);
+    spill_give_up(&tcp->spill, &worker->sink, COUNTER_MESSAGES_STOPPED);
 }
 
 void worker_tcp_publish(struct worker *worker)

@@ -21,6 +21,7 @@ struct worker_queue;
 
 struct worker_tcp { /* of one worker */
     struct streams *streams;
+    struct spill spill;
     const struct generation *next; /* while it changes over */
     bool is_on;         /* there is a listener, or a connection */
     bool is_traced;     /* a trace is replayed: time is the trace's */

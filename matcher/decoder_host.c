@@ -306,6 +306,7 @@ static int init_instance(struct decoder_runner *runner, const struct section *se
 {
     struct decoder_host host = {
         .context = runner,
+        .name = section->name,
         .message_size_max = runner->program->message_size_max,
         .compile = compile,
         .find = find,
@@ -453,6 +454,14 @@ void decoder_program_free(struct decoder_program *program)
 const struct decoder_ops *decoder_program_type(const struct decoder_program *program)
 {
     return program->sections[0].ops;
+}
+
+bool decoder_program_runs_in_hekad(const struct decoder_program *program)
+{
+    for (uint32_t i = 0; i < program->section_count; i++)
+        if (program->sections[i].ops->runs_in_hekad)
+            return true;
+    return false;
 }
 
 uint32_t decoder_program_expressions(const struct decoder_program *program)

@@ -41,6 +41,8 @@ int decoder_program_new(const struct decoder_program_config *config, struct deco
                         struct err *err);
 void decoder_program_free(struct decoder_program *program); /* NULL is fine */
 const struct decoder_ops *decoder_program_type(const struct decoder_program *program);
+/* True when one of its decoders is of a type with runs_in_hekad. */
+bool decoder_program_runs_in_hekad(const struct decoder_program *program);
 uint32_t decoder_program_expressions(const struct decoder_program *program);
 
 int decoder_runner_new(const struct decoder_program *program, struct decoder_runner **out,

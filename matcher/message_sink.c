@@ -102,16 +102,22 @@ bool message_sink_make_room(struct message_sink *sink, unsigned count)
     return has_room_for(sink, count);
 }
 
-void message_sink_begin(struct message_sink *sink, struct msg_builder *builder,
-                        uint64_t timestamp_ns)
+void message_sink_begin_at(struct message_sink *sink, struct msg_builder *builder, uint8_t *bytes,
+                           uint64_t timestamp_ns)
 {
     uint8_t uuid[MSG_UUID_SIZE];
-    if (!message_sink_has_room(sink))
-        message_sink_flush(sink);
-    msg_builder_init(builder, sink->staging + sink->staging_used, sink->plan->max_message_size);
+    msg_builder_init(builder, bytes, sink->plan->max_message_size);
     msg_uuid_from_random(uuid, next_random(sink), next_random(sink));
     msg_builder_uuid(builder, uuid);
     msg_builder_timestamp(builder, (int64_t)timestamp_ns);
+}
+
+void message_sink_begin(struct message_sink *sink, struct msg_builder *builder,
+                        uint64_t timestamp_ns)
+{
+    if (!message_sink_has_room(sink))
+        message_sink_flush(sink);
+    message_sink_begin_at(sink, builder, sink->staging + sink->staging_used, timestamp_ns);
 }
 
 static void append(struct message_sink *sink, size_t size, const struct sink_source *source,
@@ -164,15 +170,34 @@ int message_sink_stage_bytes(struct message_sink *sink, const void *bytes, size_
     return 0;
 }
 
+/* Messages that the rules have nothing to say about. */
+static void direct_pending(struct message_sink *sink, unsigned first)
+{
+    for (unsigned i = first; i < sink->pending_count; i++) {
+        unsigned direct = sink->pending[i].source.direct;
+        if (direct == 0)
+            continue;
+        memset(sink->masks[i], 0, sizeof(sink->masks[i]));
+        if (direct != SINK_DIRECT_GONE)
+            sink->masks[i][(direct - 1) / 64] = UINT64_C(1) << (direct - 1) % 64;
+    }
+}
+
 static void match_pending(struct message_sink *sink)
 {
-    unsigned first = sink->done_count;
+    unsigned first = sink->done_count, direct_count = 0;
     for (unsigned i = first; i < sink->pending_count; i++) {
         const struct sink_pending *pending = &sink->pending[i];
+        direct_count += pending->source.direct != 0;
         if (pending->has_view)
             continue;
         int rc = msg_view_init(&sink->views[i], sink->staging + pending->offset, pending->size);
         CHECK(rc == 0); /* our own builder wrote it */
+    }
+    sink->is_matched = true;
+    if (direct_count == sink->pending_count - first) {
+        direct_pending(sink, first);
+        return;
     }
     bool is_timed = ++sink->burst_count % SINK_TIMED_EVERY == 0;
     uint64_t start = is_timed ? cycles_now() : 0;
@@ -183,7 +208,8 @@ static void match_pending(struct message_sink *sink)
         sink->counters->values[COUNTER_MATCH_MESSAGES] += sink->pending_count - first;
         sink->counters->values[COUNTER_MATCH_CYCLES] += cycles_now() - start;
     }
-    sink->is_matched = true;
+    if (direct_count > 0)
+        direct_pending(sink, first);
 }
 
 static bool is_wanted(const uint64_t mask[RECORD_MASK_WORDS])
@@ -219,13 +245,20 @@ static bool commit(struct message_sink *sink, unsigned index)
     record->message_size = pending->size;
     record->ingest_ns = pending->source.ingest_ns;
     record->origin = pending->source.origin;
-    record->signer = 0;
+    record->signer = pending->source.signer_number;
     memcpy(record->mask, sink->masks[index], sizeof(record->mask));
     memcpy(record->message, sink->staging + pending->offset, pending->size);
     lane_commit(sink->lane, record);
     count_matched(sink, sink->masks[index]);
     sink->counters->values[COUNTER_MESSAGES_COMMITTED]++;
     return true;
+}
+
+static void count_unwanted(struct message_sink *sink, unsigned index)
+{
+    bool is_gone = sink->pending[index].source.direct == SINK_DIRECT_GONE;
+    sink->counters->values[is_gone ? COUNTER_MESSAGES_DECODER_GONE
+                                   : COUNTER_MESSAGES_UNMATCHED]++;
 }
 
 static void count_lane_full(struct message_sink *sink)
@@ -256,7 +289,7 @@ void message_sink_flush(struct message_sink *sink)
     match_pending(sink);
     for (unsigned i = 0; i < sink->pending_count; i++) {
         if (!is_wanted(sink->masks[i])) {
-            sink->counters->values[COUNTER_MESSAGES_UNMATCHED]++;
+            count_unwanted(sink, i);
         } else if (!commit(sink, i)) {
             count_lane_full(sink);
         }
@@ -275,7 +308,7 @@ unsigned message_sink_push(struct message_sink *sink)
         if (sink->has_own && (mask[sink->own_slot / 64] >> (sink->own_slot % 64)) & 1)
             sink->counters->values[COUNTER_MESSAGES_OWN]++;
         else if (!is_wanted(mask))
-            sink->counters->values[COUNTER_MESSAGES_UNMATCHED]++;
+            count_unwanted(sink, sink->done_count);
         else if (!commit(sink, sink->done_count))
             break;
     }

@@ -31,13 +31,22 @@ static inline bool sink_plan_has_slot(const struct sink_plan *plan, unsigned slo
     return (plan->slots[slot / 64] >> (slot % 64)) & 1;
 }
 
-enum { SINK_BURST = 64, SINK_TIMED_EVERY = 64 /* bursts, of which one is timed */ };
+enum {
+    SINK_BURST = 64,
+    SINK_TIMED_EVERY = 64, /* bursts, of which one is timed */
+    SINK_DIRECT_GONE = UINT16_MAX
+};
 
 struct sink_source { /* where a message comes from */
     uint16_t hops;
     uint32_t origin;
     uint64_t ingest_ns;
     const char *signer; /* authenticated, or NULL; has to live until the message is matched */
+    /* Slot + 1 of the one consumer that gets it, whatever the rules say. 0: they say who gets it.
+     * SINK_DIRECT_GONE: that consumer is no more, it ends as messages_decoder_gone. */
+    uint16_t direct;
+    uint32_t signer_number; /* of a direct one, for its record: 0, or the place in its splitter's
+                             * signers + 1 */
 };
 
 struct sink_pending {
@@ -93,6 +102,10 @@ void message_sink_adopt(struct message_sink *sink, const struct sink_plan *plan,
  * and calls message_sink_add(). Flushes first when there is no room for a message. */
 void message_sink_begin(struct message_sink *sink, struct msg_builder *builder,
                         uint64_t timestamp_ns);
+
+/* The same in the caller's memory, of max_message_size bytes; nothing is flushed. */
+void message_sink_begin_at(struct message_sink *sink, struct msg_builder *builder, uint8_t *bytes,
+                           uint64_t timestamp_ns);
 
 /* Counts the message as created and stages it; one that did not fit is counted as too large. */
 void message_sink_add(struct message_sink *sink, const struct msg_builder *builder,

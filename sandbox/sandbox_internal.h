@@ -4,7 +4,9 @@
  *
  * Place:   private to sandbox/. sandbox.c has the calls, limits.c what bounds them,
  *          environment.c what a script can reach, pattern.c its string functions, modules.c
- *          require, api_*.c Heka's functions.
+ *          require, api_*.c Heka's functions, preserve.c and restore*.c state. Modules: peg_*.c
+ *          (lpeg), cjson_*.c, circular_buffer.c with cbuf_*.c, and the others by name; userdata.h
+ *          is what their objects have in common.
  * Threads: the instance's, but for `stop_serial` and `serial`.
  * Failure: functions that take a lua_State may throw Lua errors; they run under lua_pcall or
  *          lua_cpcall only, and hold nothing that an error would lose.

@@ -382,8 +382,19 @@ static void set_constructor(lua_State *lua, const char *name, lua_CFunction func
     lua_setfield(lua, -2, name);
 }
 
+/* Words and windows are compared with each other, too: Lua wants one function for both. */
+static void share_equality(lua_State *lua)
+{
+    userdata_push_metatable(lua, &sax_word_class);
+    userdata_push_metatable(lua, &sax_window_class);
+    lua_getfield(lua, -2, "__eq");
+    lua_setfield(lua, -2, "__eq");
+    lua_pop(lua, 2);
+}
+
 void sax_open(lua_State *lua)
 {
+    share_equality(lua);
     lua_newtable(lua);
     set_constructor(lua, "word", new_word);
     set_constructor(lua, "window", new_window);

@@ -102,6 +102,7 @@ static const struct schema counter_schema = {"CounterFilter", no_keys};
 const struct filter_ops counter_filter = {
     .plugin = {PLUGIN_ABI, "CounterFilter", &counter_schema, 0, sizeof(struct state)},
     .default_matcher = "Type != 'heka.counter-output'",
+    .restarts = true,
     .default_ticker_s = TICKER_S,
     .init = init,
     .process = process,

@@ -3,6 +3,8 @@
 
 const struct filter_ops *const builtin_filters[] = {
     &counter_filter,
+    &sandbox_filter,
+    &sandbox_manager_filter,
     &stat_filter,
     NULL,
 };

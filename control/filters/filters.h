@@ -9,6 +9,6 @@
 
 #include "control/filter.h"
 
-extern const struct filter_ops counter_filter, stat_filter;
+extern const struct filter_ops counter_filter, sandbox_filter, sandbox_manager_filter, stat_filter;
 
 #endif

@@ -7,6 +7,7 @@
 #define CONTROL_INPUTS_INPUTS_H
 
 #include "control/input.h"
+#include "control/tls_options.h"
 #include "stats/statsd_options.h"
 
 struct statsd_input_options { /* StatsdInput */
@@ -26,12 +27,24 @@ struct tcp_input_options { /* TcpInput */
     bool use_tls, keep_alive;
     int64_t keep_alive_period; /* s */
     int64_t connections_max;
-    const struct conf_node *tls;
+    struct tls_options tls;
 };
 
+extern const struct input_ops docker_event_input;
+extern const struct input_ops docker_log_input;
+extern const struct input_ops docker_stats_input;
+extern const struct input_ops http_input;
+extern const struct input_ops http_listen_input;
 extern const struct input_ops stat_accum_input; /* options: struct accum_config */
+extern const struct input_ops file_polling_input;
+extern const struct input_ops logstreamer_input;
+extern const struct input_ops process_directory_input;
+extern const struct input_ops process_input;
+extern const struct input_ops sandbox_input;
 extern const struct input_ops statsd_input;
 extern const struct input_ops tcp_input;
 extern const struct input_ops udp_input;
+extern const struct input_ops amqp_input;
+extern const struct input_ops kafka_input;
 
 #endif

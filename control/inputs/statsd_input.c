@@ -181,21 +181,16 @@ static int take(void *arg, const struct datagram *datagrams, unsigned count)
 
 /* ---- streams ---- */
 
-static void *begin(void *arg, const struct sockaddr *source, socklen_t size)
+static void *opened(void *arg, struct stream_connection *connection,
+                    const struct sockaddr *source, socklen_t size)
 {
     struct peer *peer = malloc(sizeof(*peer));
+    (void)connection;
     if (peer == NULL)
         return NULL;
     *peer = (struct peer){.statsd = arg};
     memcpy(&peer->source, source, size < sizeof(peer->source) ? size : sizeof(peer->source));
     return peer;
-}
-
-static void *room(void *connection, size_t *size)
-{
-    struct peer *peer = connection;
-    *size = sizeof(peer->bytes) - peer->size;
-    return peer->bytes + peer->size;
 }
 
 /* A line of which not everything is here: no number in it can be trusted. */
@@ -233,10 +228,8 @@ static void parse_lines(struct peer *peer, size_t size)
     drop(peer, size);
 }
 
-static int filled(void *connection, size_t size)
+static void take_buffered(struct peer *peer)
 {
-    struct peer *peer = connection;
-    peer->size += size;
     if (peer->is_skipping)
         skip(peer);
     const char *end = memrchr(peer->bytes, '\n', peer->size);
@@ -246,14 +239,27 @@ static int filled(void *connection, size_t size)
         count_cut(peer);
         peer->is_skipping = true;
     }
-    return 0;
+}
+
+static size_t data(void *user, const char *bytes, size_t size)
+{
+    struct peer *peer = user;
+    for (size_t taken = 0, room; taken < size; taken += room) {
+        room = sizeof(peer->bytes) - peer->size;
+        if (room > size - taken)
+            room = size - taken;
+        memcpy(peer->bytes + peer->size, bytes + taken, room);
+        peer->size += room;
+        take_buffered(peer);
+    }
+    return size;
 }
 
 /* The last line needs no line feed when its sender has ended the stream. */
-static int end(void *connection, bool in_order)
+static int closed(void *user, enum stream_end end)
 {
-    struct peer *peer = connection;
-    if (peer->size > 0 && in_order)
+    struct peer *peer = user;
+    if (peer->size > 0 && end == STREAM_END_FIN)
         parse_lines(peer, peer->size);
     else if (peer->size > 0)
         count_cut(peer);
@@ -262,8 +268,7 @@ static int end(void *connection, bool in_order)
     return rc;
 }
 
-static const struct stream_owner owner = {
-    .begin = begin, .room = room, .filled = filled, .end = end};
+static const struct stream_handler handler = {.opened = opened, .data = data, .closed = closed};
 
 /* ---- the input ---- */
 
@@ -277,7 +282,7 @@ static int open_socket(struct statsd_state *statsd, struct err *err)
     const struct stream_socket_config streams = {
         .address = &parsed,
         .host = statsd->host,
-        .owner = &owner,
+        .handler = &handler,
         .arg = statsd,
         .first_counter = DATAGRAM_COUNTERS,
         .bytes_counter = DATAGRAM_BYTES,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * tcp_input.c - TcpInput: streams of TCP and UNIX sockets to messages.
+ * tcp_input.c - TcpInput: streams of TCP and UNIX sockets to messages, with TLS or without.
  *
  * Place:   builtin_inputs.
  * Threads: stream_socket.h. While the lane is full it does not read: that is back-pressure.
@@ -19,10 +19,11 @@
 
 enum { PEER_SIZE = NI_MAXHOST + 16 };
 
-enum { BYTES = STREAM_COUNTERS };
+enum { BYTES = STREAM_COUNTERS, TLS };
 static const struct input_counter counters[] = {
     STREAM_COUNTER_ROWS(0),
     [BYTES] = {"bytes", "bytes received"},
+    STREAM_TLS_COUNTER_ROWS(TLS),
     {NULL, NULL},
 };
 
@@ -32,8 +33,8 @@ static const struct schema_key keys[] = {
      .help = "HOST:PORT; with unix a path or @NAME."},
     {TCP(net), .type = SCHEMA_STRING, .def = "tcp", .help = "tcp, tcp4, tcp6 or unix."},
     {TCP(use_tls), .type = SCHEMA_BOOL, .def = "false",
-     .help = "Must be false: TLS is not available in this version."},
-    {TCP(tls), .type = SCHEMA_NODE, .unit = "a table", .help = "Not available in this version."},
+     .help = "TLS, as [X.tls] says; not on an address of the core map."},
+    {TCP(tls), .type = SCHEMA_TABLE, .sub = &tls_listener_schema, .help = "Only with use_tls."},
     {TCP(keep_alive), .type = SCHEMA_BOOL, .def = "false", .help = "TCP keep-alive probes."},
     {TCP(keep_alive_period), .type = SCHEMA_INT, .min = 0, .max = 32767, .def = "0", .unit = "s",
      .help = "Time between probes; 0: the system's."},
@@ -46,6 +47,7 @@ static const struct schema schema = {"TcpInput", keys};
 struct tcp_state {
     struct input_host *host;
     const struct tcp_input_options *options;
+    struct tls_context *tls; /* NULL: none */
     struct stream_socket socket;
 };
 
@@ -67,7 +69,7 @@ static int check(const void *config, struct err *err)
     struct listen_address parsed;
     int rc = 0;
     if (options->use_tls)
-        rc = err_add(err, "use_tls: TLS is not available in this version");
+        rc = tls_check(&options->tls, TLS_SERVER, err);
     if (options->address == NULL) /* said so already */
         return -1;
     if (listen_address_parse(options->net, options->address, &parsed, err) != 0)
@@ -91,10 +93,12 @@ static void name_peer(struct peer *peer, const struct sockaddr *source, socklen_
     input_stream_set_hostname(peer->stream, text);
 }
 
-static void *begin(void *arg, const struct sockaddr *source, socklen_t size)
+static void *opened(void *arg, struct stream_connection *connection,
+                    const struct sockaddr *source, socklen_t size)
 {
     struct tcp_state *tcp = arg;
     struct peer *peer = calloc(1, sizeof(*peer));
+    (void)connection;
     if (peer == NULL)
         return NULL;
     peer->host = tcp->host;
@@ -107,28 +111,35 @@ static void *begin(void *arg, const struct sockaddr *source, socklen_t size)
     return peer;
 }
 
-static void *room(void *connection, size_t *size)
+/* All of it, unless memory is out or the input has to end. */
+static size_t data(void *user, const char *bytes, size_t size)
 {
-    struct peer *peer = connection;
-    return input_stream_room(peer->stream, size);
+    struct peer *peer = user;
+    size_t taken = 0, room;
+    while (taken < size) {
+        void *place = input_stream_room(peer->stream, &room);
+        if (place == NULL)
+            break;
+        if (room > size - taken)
+            room = size - taken;
+        memcpy(place, bytes + taken, room);
+        taken += room;
+        if (input_stream_filled(peer->stream, room) != 0)
+            break;
+    }
+    return taken;
 }
 
-static int filled(void *connection, size_t size)
+static void pause_stream(void *user)
 {
-    struct peer *peer = connection;
-    return input_stream_filled(peer->stream, size);
-}
-
-static void pause_stream(void *connection)
-{
-    struct peer *peer = connection;
+    struct peer *peer = user;
     input_stream_pause(peer->stream);
 }
 
-static int end(void *connection, bool in_order)
+static int closed(void *user, enum stream_end end)
 {
-    struct peer *peer = connection;
-    (void)in_order;
+    struct peer *peer = user;
+    (void)end;
     int rc = input_stream_end(peer->stream);
     if (rc == 0)
         rc = input_host_flush(peer->host);
@@ -137,12 +148,11 @@ static int end(void *connection, bool in_order)
     return rc;
 }
 
-static const struct stream_owner owner = {
-    .begin = begin,
-    .room = room,
-    .filled = filled,
+static const struct stream_handler handler = {
+    .opened = opened,
+    .data = data,
     .pause = pause_stream,
-    .end = end,
+    .closed = closed,
 };
 
 /* ---- the input ---- */
@@ -155,12 +165,17 @@ static int init(void *state, const void *config, struct input_host *host, struct
     tcp->options = config;
     if (listen_address_parse(tcp->options->net, tcp->options->address, &parsed, err) != 0)
         return -1;
+    if (tcp->options->use_tls &&
+        tls_context_new(&tcp->options->tls, TLS_SERVER, &tcp->tls, err) != 0)
+        return -1;
     const struct stream_socket_config streams = {
         .address = &parsed,
         .host = host,
-        .owner = &owner,
+        .handler = &handler,
         .arg = tcp,
         .bytes_counter = BYTES,
+        .tls_counter = TLS,
+        .tls = tcp->tls,
         .connections_max = (unsigned)tcp->options->connections_max,
         .keep_alive = tcp->options->keep_alive,
         .keep_alive_period_s = (int)tcp->options->keep_alive_period,
@@ -178,6 +193,7 @@ static void fini(void *state)
 {
     struct tcp_state *tcp = state;
     stream_socket_close(&tcp->socket);
+    tls_context_free(tcp->tls);
 }
 
 const struct input_ops tcp_input = {

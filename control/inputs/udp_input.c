@@ -7,12 +7,12 @@
  * Failure: datagram_socket.h; pieces of datagrams: the stage `text`.
  * Source:  Heka 0.11 UdpInput.
  */
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "control/input_stream.h"
 #include "control/inputs/datagram_socket.h"
 #include "control/inputs/inputs.h"
+#include "control/inputs/source_text.h"
 
 static const struct input_counter counters[] = {DATAGRAM_COUNTER_ROWS, {NULL, NULL}};
 
@@ -70,16 +70,8 @@ static int init(void *state, const void *config, struct input_host *host, struct
 
 static void set_hostname(struct udp_state *udp, const struct sockaddr *source)
 {
-    char text[INET6_ADDRSTRLEN] = "";
-    if (source != NULL && source->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)source;
-        inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-    } else if (source != NULL && source->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)source;
-        bool is_ip4 = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-        inet_ntop(is_ip4 ? AF_INET : AF_INET6, in6->sin6_addr.s6_addr + (is_ip4 ? 12 : 0), text,
-                  sizeof(text));
-    }
+    char text[INET6_ADDRSTRLEN];
+    source_text(source, text);
     input_stream_set_hostname(udp->stream, text);
 }
 

@@ -24,18 +24,18 @@ static bool next_field(const char **at, const char *end, const char **field, siz
     return *len > 0;
 }
 
-static bool is_float(const char *text, size_t len)
+static bool read_float(const char *text, size_t len, double *value)
 {
     char copy[NUMBER_LEN_MAX + 1], *end;
     if (len > NUMBER_LEN_MAX)
         return false;
     memcpy(copy, text, len);
     copy[len] = '\0';
-    strtod(copy, &end);
+    *value = strtod(copy, &end);
     return end == copy + len;
 }
 
-static bool is_time(const char *text, size_t len)
+static bool read_time(const char *text, size_t len, uint32_t *time_s)
 {
     uint64_t value = 0;
     if (len > TIME_LEN_MAX)
@@ -45,18 +45,20 @@ static bool is_time(const char *text, size_t len)
             return false;
         value = value * 10 + (uint64_t)(text[i] - '0');
     }
+    *time_s = (uint32_t)value;
     return value <= UINT32_MAX;
 }
 
-static bool is_good(const char *at, const char *end)
+static bool read_line(const char *at, const char *end, struct carbon_line *line)
 {
-    const char *name, *value, *time, *more;
-    size_t name_len, value_len, time_len, more_len;
+    const char *value, *time, *more;
+    size_t value_len, time_len, more_len;
     if (memchr(at, '\0', (size_t)(end - at)) != NULL)
         return false;
-    return next_field(&at, end, &name, &name_len) && next_field(&at, end, &value, &value_len) &&
-           next_field(&at, end, &time, &time_len) && !next_field(&at, end, &more, &more_len) &&
-           is_float(value, value_len) && is_time(time, time_len);
+    return next_field(&at, end, &line->name, &line->name_len) &&
+           next_field(&at, end, &value, &value_len) && next_field(&at, end, &time, &time_len) &&
+           !next_field(&at, end, &more, &more_len) && read_float(value, value_len, &line->value) &&
+           read_time(time, time_len, &line->time_s);
 }
 
 bool carbon_lines_next(const char *text, size_t size, size_t *offset, struct carbon_line *line)
@@ -71,7 +73,8 @@ bool carbon_lines_next(const char *text, size_t size, size_t *offset, struct car
             end--;
         if (at == end)
             continue;
-        *line = (struct carbon_line){at, (size_t)(end - at), is_good(at, end)};
+        *line = (struct carbon_line){.text = at, .len = (size_t)(end - at)};
+        line->is_good = read_line(at, end, line);
         return true;
     }
     return false;

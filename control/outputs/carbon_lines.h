@@ -2,7 +2,7 @@
  *
  * carbon_lines.h - which lines of a payload Carbon can take: "NAME VALUE UNIX-SECONDS".
  *
- * Place:   carbon_output.c.
+ * Place:   carbon_output.c, whisper_output.c.
  * Threads: no state.
  * Source:  Heka 0.11 CarbonOutput: three fields, a float, an unsigned 32-bit time; others are
  *          skipped.
@@ -12,11 +12,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct carbon_line {
     const char *text; /* without blanks around it and without newline; borrowed */
     size_t len;
     bool is_good;
+    /* Only of a good one: */
+    const char *name;
+    size_t name_len;
+    double value;
+    uint32_t time_s;
 };
 
 /* The next line that is not empty, from text[*offset..size); *offset moves behind it. False when

@@ -254,9 +254,17 @@ static void reload(void *state)
 static unsigned fill_iov(const struct file_state *file, const struct output_item *items,
                          unsigned count, struct iovec iov[IOV_COUNT_MAX])
 {
-    unsigned n = count < IOV_COUNT_MAX ? count : IOV_COUNT_MAX;
-    for (unsigned i = 0; i < n; i++)
-        iov[i] = (struct iovec){(void *)(uintptr_t)items[i].bytes, items[i].size};
+    unsigned n = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct iovec *last = n > 0 ? &iov[n - 1] : NULL;
+        if (last != NULL && (const char *)last->iov_base + last->iov_len == items[i].bytes) {
+            last->iov_len += items[i].size; /* encoded side by side */
+            continue;
+        }
+        if (n == IOV_COUNT_MAX)
+            break;
+        iov[n++] = (struct iovec){(void *)(uintptr_t)items[i].bytes, items[i].size};
+    }
     if (n > 0) {
         iov[0].iov_base = (char *)iov[0].iov_base + file->partial;
         iov[0].iov_len -= file->partial;
@@ -314,7 +322,7 @@ static int deliver(void *state, const struct output_item *items, unsigned count)
             break;
         }
         output_host_count(file->host, BYTES, (uint64_t)put);
-        done += count_whole(file, items + done, n, (size_t)put);
+        done += count_whole(file, items + done, count - done, (size_t)put);
     }
     count_messages(file, done);
     return done > 0 ? (int)done : rc;

@@ -9,8 +9,19 @@
 #include "control/output.h"
 
 extern const struct output_ops carbon_output;
+extern const struct output_ops elasticsearch_output;
 extern const struct output_ops file_output;
+extern const struct output_ops http_output;
 extern const struct output_ops log_output;
+extern const struct output_ops nagios_output;
 extern const struct output_ops tcp_output;
+extern const struct output_ops udp_output;
+extern const struct output_ops whisper_output;
+extern const struct output_ops irc_output;
+extern const struct output_ops sandboxed_output;
+extern const struct output_ops smtp_output;
+extern const struct output_ops dashboard_output;
+extern const struct output_ops amqp_output;
+extern const struct output_ops kafka_output;
 
 #endif

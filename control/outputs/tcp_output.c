@@ -7,6 +7,7 @@
  *          are sent again (at least once).
  * Source:  Heka 0.11 TcpOutput.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@
 #include "control/queue/queue.h"
 #include "core/clock.h"
 
-enum { FINISH_MS = 2000 };
+enum { FINISH_MS = 2000, OWED_DIR_SIZE = 1024, NAME_SIZE = 256 };
 
 enum { CONNECTIONS, RESENT, BYTES };
 static const struct output_counter counters[] = {
@@ -26,32 +27,6 @@ static const struct output_counter counters[] = {
     [BYTES] = {"bytes", "bytes sent, without those sent again"},
     {NULL, NULL},
 };
-
-struct tls_options { /* known, so that their spelling is checked */
-    const char *server_name, *cert_file, *key_file, *client_auth;
-    struct schema_list ciphers;
-    bool insecure_skip_verify, prefer_server_ciphers, session_tickets_disabled;
-    const char *sesion_ticket_key, *min_version, *max_version, *client_cafile, *root_cafile;
-};
-
-#define TLS(member) .key = #member, .offset = offsetof(struct tls_options, member)
-static const struct schema_key tls_keys[] = {
-    {TLS(server_name), .type = SCHEMA_STRING, .help = "Not available in this version."},
-    {TLS(cert_file), .type = SCHEMA_STRING, .help = "Not available in this version."},
-    {TLS(key_file), .type = SCHEMA_STRING, .help = "Not available in this version."},
-    {TLS(client_auth), .type = SCHEMA_STRING, .help = "Not available in this version."},
-    {TLS(ciphers), .type = SCHEMA_STRINGS, .help = "Not available in this version."},
-    {TLS(insecure_skip_verify), .type = SCHEMA_BOOL, .help = "Not available in this version."},
-    {TLS(prefer_server_ciphers), .type = SCHEMA_BOOL, .help = "Not available in this version."},
-    {TLS(session_tickets_disabled), .type = SCHEMA_BOOL, .help = "Not available in this version."},
-    {TLS(sesion_ticket_key), .type = SCHEMA_STRING, .help = "Not available in this version."},
-    {TLS(min_version), .type = SCHEMA_STRING, .help = "Not available in this version."},
-    {TLS(max_version), .type = SCHEMA_STRING, .help = "Not available in this version."},
-    {TLS(client_cafile), .type = SCHEMA_STRING, .help = "Not available in this version."},
-    {TLS(root_cafile), .type = SCHEMA_STRING, .help = "Not available in this version."},
-    {0},
-};
-static const struct schema tls_schema = {"tls", tls_keys};
 
 struct tcp_options {
     const char *address, *local_address;
@@ -65,8 +40,7 @@ struct tcp_options {
 static const struct schema_key keys[] = {
     {TCP(address), .type = SCHEMA_STRING, .def = "localhost:9125", .help = "HOST:PORT."},
     {TCP(local_address), .type = SCHEMA_STRING, .help = "HOST:PORT to send from."},
-    {TCP(use_tls), .type = SCHEMA_BOOL, .def = "false",
-     .help = "Must be false: TLS is not available in this version."},
+    {TCP(use_tls), .type = SCHEMA_BOOL, .def = "false", .help = "TLS, as [X.tls] says."},
     {TCP(tls), .type = SCHEMA_TABLE, .sub = &tls_schema, .help = "Only with use_tls."},
     {TCP(keep_alive), .type = SCHEMA_BOOL, .def = "false", .help = "TCP keep-alive probes."},
     {TCP(keep_alive_period), .type = SCHEMA_INT, .min = 0, .max = 32767, .def = "0", .unit = "s",
@@ -80,6 +54,8 @@ static const struct schema schema = {"TcpOutput", keys};
 struct tcp_state {
     const struct tcp_options *options;
     struct output_host *host;
+    struct tls_context *tls; /* NULL: none */
+    char owed_dir[OWED_DIR_SIZE];
     struct peer peer;
     int64_t sent; /* messages on this connection */
 };
@@ -90,7 +66,7 @@ static int check(const void *config, struct err *err)
     struct address_parts parts;
     int rc = 0;
     if (options->use_tls)
-        rc = err_add(err, "use_tls: TLS is not available in this version");
+        rc = tls_check(&options->tls, TLS_CLIENT, err);
     if (address_split(options->address, &parts) != 0)
         rc = err_add(err, "address: found '%s', allowed HOST:PORT", options->address);
     if (options->local_address != NULL && options->local_address[0] != '\0' &&
@@ -99,17 +75,41 @@ static int check(const void *config, struct err *err)
     return rc;
 }
 
+/* base_dir/output_owed/NAME, with "_" for what is no letter or digit of the name. */
+static int set_owed_dir(struct tcp_state *tcp, struct err *err)
+{
+    char path[NAME_SIZE + 16];
+    const char *name = output_host_name(tcp->host);
+    if (strlen(name) >= NAME_SIZE)
+        return err_add(err, "the name has %zu bytes, allowed are %d", strlen(name), NAME_SIZE - 1);
+    int len = snprintf(path, sizeof(path), "output_owed/");
+    for (const char *c = name; *c != '\0'; c++)
+        path[len++] = isalnum((unsigned char)*c) || *c == '-' ? *c : '_';
+    path[len] = '\0';
+    if (output_host_base_path(tcp->host, path, tcp->owed_dir, sizeof(tcp->owed_dir), err) != 0)
+        return -1;
+    if (strcmp(tcp->owed_dir, path) == 0) /* there is no base_dir */
+        tcp->owed_dir[0] = '\0';
+    return 0;
+}
+
 static int init(void *state, const void *config, struct output_host *host, struct err *err)
 {
     struct tcp_state *tcp = state;
-    (void)err;
     tcp->options = config;
     tcp->host = host;
+    if (set_owed_dir(tcp, err) != 0)
+        return -1;
+    if (tcp->options->use_tls &&
+        tls_context_new(&tcp->options->tls, TLS_CLIENT, &tcp->tls, err) != 0)
+        return -1;
     peer_init(&tcp->peer, &(struct peer_config){
                               .address = tcp->options->address,
                               .local_address = tcp->options->local_address,
                               .keep_alive = tcp->options->keep_alive,
                               .keep_alive_period = tcp->options->keep_alive_period,
+                              .tls = tcp->tls,
+                              .owed_dir = tcp->owed_dir[0] != '\0' ? tcp->owed_dir : NULL,
                               .host = host,
                               .connects_counter = CONNECTIONS,
                               .resent_counter = RESENT,
@@ -162,6 +162,7 @@ static void fini(void *state)
 {
     struct tcp_state *tcp = state;
     peer_fini(&tcp->peer);
+    tls_context_free(tcp->tls);
 }
 
 static const struct buffering_options buffering = {

@@ -141,15 +141,9 @@ static int64_t put_frame(struct flood *flood, int64_t message_size,
 
 static int64_t put_signed(struct flood *flood, uint64_t now_ns, bool is_corrupt)
 {
-    const struct flood_signer *config = &flood->config->signer;
-    struct frame_signer signer = {
-        .name = config->name,
-        .version = (uint32_t)config->version,
-        .hash = (enum frame_hash)config->hmac_hash,
-        .key = config->hmac_key,
-        .key_size = strlen(config->hmac_key),
-    };
-    int64_t size = put_frame(flood, build(flood, now_ns, 0), &signer);
+    struct frame_signer signer;
+    int64_t size = put_frame(flood, build(flood, now_ns, 0),
+                             signer_options_frame(&flood->config->signer, &signer));
     if (is_corrupt && size > 0)
         flood->frame[size - 1] ^= 1; /* the message ends there */
     return size;

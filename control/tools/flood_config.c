@@ -2,33 +2,9 @@
 #include "control/tools/flood_config.h"
 
 #define AT(member)        .offset = offsetof(struct flood_config, member)
-#define SIGNER_AT(member) .offset = offsetof(struct flood_signer, member)
 #define PERCENT           .type = SCHEMA_FLOAT, .min = 0, .max = 100, .unit = "%"
 
 static const char *const senders[] = {"tcp", "udp", NULL};
-static const char *const hashes[] = {"md5", "sha1", NULL}; /* enum frame_hash */
-
-static const struct schema_key signer_keys[] = {
-    {.key = "name", .type = SCHEMA_STRING, SIGNER_AT(name), .def = "", .help = "Name of the key."},
-    {.key = "hmac_hash",
-     .type = SCHEMA_CHOICE,
-     SIGNER_AT(hmac_hash),
-     .def = "md5",
-     .choices = hashes,
-     .help = "Hash of the HMAC."},
-    {.key = "hmac_key", .type = SCHEMA_STRING, SIGNER_AT(hmac_key), .def = "", .help = "The key."},
-    {.key = "version",
-     .type = SCHEMA_INT,
-     SIGNER_AT(version),
-     .min = 0,
-     .max = UINT32_MAX,
-     .def = "0",
-     .help = "Version of the key."},
-    {.key = NULL},
-};
-
-static const struct schema signer_schema = {.name = "signer", .keys = signer_keys};
-
 static const struct schema_key keys[] = {
     {.key = "ip_address",
      .type = SCHEMA_STRING,
@@ -132,8 +108,13 @@ static const struct schema_key keys[] = {
      AT(encoder),
      .def = "",
      .help = "Ignored: always protobuf."},
-    {.key = "use_tls", .type = SCHEMA_BOOL, AT(use_tls), .def = "false", .help = "Refused."},
-    {.key = "tls", .type = SCHEMA_NODE, AT(tls), .unit = "a table", .help = "Of use_tls."},
+    {.key = "use_tls", .type = SCHEMA_BOOL, AT(use_tls), .def = "false",
+     .help = "TLS, as [X.tls] says; with tcp."},
+    {.key = "tls",
+     .type = SCHEMA_TABLE,
+     AT(tls),
+     .sub = &tls_schema,
+     .help = "Only with use_tls."},
     {.key = NULL},
 };
 
@@ -159,9 +140,8 @@ static int check_sizes(const struct flood_config *config, const struct conf_node
 
 static int check(const struct flood_config *config, const struct conf_node *node, struct err *err)
 {
-    if (config->use_tls)
-        err_at(err, node->file, node->line,
-               "use_tls: heka-flood sends without TLS only; put a TLS tunnel in front of it");
+    if (config->use_tls && config->sender == FLOOD_UDP)
+        err_at(err, node->file, node->line, "use_tls: there is no TLS with sender = \"udp\"");
     if (config->signed_percentage > 0 && config->signer.name[0] == '\0')
         err_at(err, node->file, node->line, "signed_percentage needs a [%s.signer] with a name",
                node->key);

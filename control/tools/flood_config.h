@@ -11,16 +11,12 @@
 #ifndef CONTROL_TOOLS_FLOOD_CONFIG_H
 #define CONTROL_TOOLS_FLOOD_CONFIG_H
 
+#include "control/tls_options.h"
 #include "core/schema.h"
+#include "core/signer_options.h"
 
 enum { FLOOD_TCP, FLOOD_UDP };
 enum { FLOOD_MESSAGE_MIN = 1024, FLOOD_MESSAGE_LIMIT = 16 << 20, FLOOD_DATAGRAM_MAX = 65507 };
-
-struct flood_signer {
-    const char *name, *hmac_key;
-    int hmac_hash; /* enum frame_hash */
-    int64_t version;
-};
 
 struct flood_config {
     const char *ip_address, *pprof_file, *encoder;
@@ -30,8 +26,8 @@ struct flood_config {
     int64_t message_interval, reconnect_interval; /* ns, s */
     bool variable_size_messages, ascii_only, use_tls, reconnect_on_error;
     double corrupt_percentage, signed_percentage, signed_corrupt_percentage, oversized_percentage;
-    struct flood_signer signer;
-    const struct conf_node *tls;
+    struct signer_options signer;
+    struct tls_options tls;
 };
 
 extern const struct schema flood_schema;

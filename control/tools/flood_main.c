@@ -25,6 +25,7 @@ struct totals {
 
 struct run {
     const struct flood_config *config;
+    struct tls_context *tls; /* NULL: none */
     struct flood flood;
     struct tool_sender sender;
     struct buffer batch;
@@ -108,7 +109,7 @@ static int connect_again(struct run *run, struct err *err)
             return err_add(err, "%d connections failed", RECONNECTS_MAX);
         pause_ns((uint64_t)run->config->reconnect_interval * CLOCK_NS_PER_S);
         tool_sender_open(&run->sender, run->config->ip_address, run->config->sender == FLOOD_UDP,
-                         &why);
+                         run->tls, &why);
         err_print(&why, stderr);
     } while (run->sender.fd < 0);
     return 0;
@@ -176,13 +177,17 @@ static int flood(const struct flood_config *config, struct err *err)
     struct run run = {.config = config, .sender = {.fd = -1}};
     if (flood_init(&run.flood, config, &source, err) != 0)
         return -1;
-    int rc = tool_sender_open(&run.sender, config->ip_address, config->sender == FLOOD_UDP, err);
+    int rc = config->use_tls ? tls_context_new(&config->tls, TLS_CLIENT, &run.tls, err) : 0;
+    if (rc == 0)
+        rc = tool_sender_open(&run.sender, config->ip_address, config->sender == FLOOD_UDP, run.tls,
+                              err);
     if (rc == 0) {
         catch_signals();
         rc = send_all(&run, err);
         print_totals(&run);
     }
     tool_sender_close(&run.sender);
+    tls_context_free(run.tls);
     buffer_fini(&run.batch);
     flood_fini(&run.flood);
     return rc;

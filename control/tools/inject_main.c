@@ -21,6 +21,8 @@ enum { MEMBERS = 8, NUMBER_SIZE = 24, HOSTNAME_SIZE = 256, READ_SIZE = 65536 };
 struct arguments {
     const char *heka, *type, *logger, *payload, *hostname, *json;
     int64_t severity, pid, message_max;
+    bool use_tls;
+    struct tls_options tls;
 };
 
 /* ---- a message of the options and of NAME=VALUE ---- */
@@ -179,18 +181,22 @@ static int send_all(const struct arguments *arguments, const struct tool_argumen
 {
     struct buffer text = {.max_size = CONF_TEXT_MAX}, message = {0};
     struct tool_sender sender = {.fd = -1};
+    struct tls_context *tls = NULL;
     bool is_json = arguments->json[0] != '\0';
     message.max_size = (size_t)arguments->message_max;
     int rc = is_json ? read_text(arguments->json, &text, err)
                      : build_message(arguments, operands, &message, err);
+    if (rc == 0 && arguments->use_tls)
+        rc = tls_context_new(&arguments->tls, TLS_CLIENT, &tls, err);
     if (rc == 0)
-        rc = tool_sender_open(&sender, arguments->heka, false, err);
+        rc = tool_sender_open(&sender, arguments->heka, false, tls, err);
     if (rc == 0)
         rc = is_json ? send_json(&sender, arguments, &text, &message, err)
                      : send_message(&sender, arguments, &message, err);
     if (rc == 0)
         rc = tool_sender_finish(&sender, err);
     tool_sender_close(&sender);
+    tls_context_free(tls);
     buffer_fini(&message);
     buffer_fini(&text);
     return rc;
@@ -205,6 +211,8 @@ int main(int argc, char **argv)
                                   .payload = "",
                                   .hostname = "",
                                   .json = "",
+                                  .tls = {.root_cafile = "", .server_name = "", .cert_file = "",
+                                          .key_file = ""},
                                   .severity = MSG_SEVERITY_DEFAULT,
                                   .message_max = MSG_SIZE_DEFAULT_MAX};
     const struct tool_option options[] = {
@@ -219,6 +227,14 @@ int main(int argc, char **argv)
          "file, or -, with messages as JSON, instead of all that"},
         {"max-message-size", TOOL_NUMBER, &arguments.message_max, 1, INT32_MAX,
          "bytes; a larger message is refused"},
+        {"use_tls", TOOL_FLAG, &arguments.use_tls, 0, 0, "TLS; the options below are [X.tls]'s"},
+        {"root_cafile", TOOL_TEXT, &arguments.tls.root_cafile, 0, 0, "PEM file with servers' CAs"},
+        {"server_name", TOOL_TEXT, &arguments.tls.server_name, 0, 0,
+         "name that the certificate must have; default: the host"},
+        {"insecure_skip_verify", TOOL_FLAG, &arguments.tls.insecure_skip_verify, 0, 0,
+         "accepts any certificate"},
+        {"cert_file", TOOL_TEXT, &arguments.tls.cert_file, 0, 0, "PEM file with a certificate"},
+        {"key_file", TOOL_TEXT, &arguments.tls.key_file, 0, 0, "PEM file with its key"},
     };
     const struct tool tool = {"heka-inject", "sends a message to Heka",
                               " [NAME=VALUE...] (Fields[NAME]=VALUE, EnvVersion=VALUE, ...)",

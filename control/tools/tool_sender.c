@@ -22,6 +22,25 @@ static int fail(struct tool_sender *sender, const char *what, int error, struct 
     return -1;
 }
 
+/* -EAGAIN is the end of the socket's limit. */
+static int fail_tls(struct tool_sender *sender, int code, struct err *err)
+{
+    const char *why = tls_session_error(sender->tls);
+    err_add(err, "%s: TLS: %s", sender->address,
+            code == -EAGAIN ? strerror(ETIMEDOUT) : why[0] != '\0' ? why : strerror(-code));
+    tool_sender_close(sender);
+    return -1;
+}
+
+static int shake_hands(struct tool_sender *sender, struct tls_context *tls, struct err *err)
+{
+    sender->tls = tls_session_new(tls, sender->fd, sender->address);
+    if (sender->tls == NULL)
+        return fail(sender, "TLS", ENOMEM, err);
+    int rc = tls_session_handshake(sender->tls);
+    return rc == 0 ? 0 : fail_tls(sender, rc, err);
+}
+
 /* Linux limits connect() by it, too. */
 static int open_socket(struct tool_sender *sender, const struct addrinfo *info)
 {
@@ -30,6 +49,7 @@ static int open_socket(struct tool_sender *sender, const struct addrinfo *info)
     if (sender->fd < 0)
         return errno;
     if (setsockopt(sender->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) == 0 &&
+        setsockopt(sender->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) == 0 &&
         connect(sender->fd, info->ai_addr, info->ai_addrlen) == 0)
         return 0;
     int error = errno;
@@ -37,7 +57,8 @@ static int open_socket(struct tool_sender *sender, const struct addrinfo *info)
     return error;
 }
 
-int tool_sender_open(struct tool_sender *sender, const char *address, bool is_udp, struct err *err)
+int tool_sender_open(struct tool_sender *sender, const char *address, bool is_udp,
+                     struct tls_context *tls, struct err *err)
 {
     *sender = (struct tool_sender){.fd = -1, .is_udp = is_udp, .address = address};
     struct addrinfo hints = {.ai_socktype = is_udp ? SOCK_DGRAM : SOCK_STREAM}, *found;
@@ -51,11 +72,15 @@ int tool_sender_open(struct tool_sender *sender, const char *address, bool is_ud
     for (const struct addrinfo *info = found; info != NULL && sender->fd < 0; info = info->ai_next)
         error = open_socket(sender, info);
     freeaddrinfo(found);
-    return sender->fd >= 0 ? 0 : fail(sender, "cannot connect", error, err);
+    if (sender->fd < 0)
+        return fail(sender, "cannot connect", error, err);
+    return tls != NULL ? shake_hands(sender, tls, err) : 0;
 }
 
 void tool_sender_close(struct tool_sender *sender)
 {
+    tls_session_free(sender->tls);
+    sender->tls = NULL;
     if (sender->fd >= 0)
         close(sender->fd);
     sender->fd = -1;
@@ -65,7 +90,10 @@ int tool_sender_send(struct tool_sender *sender, const void *bytes, size_t size,
 {
     const char *at = bytes;
     do {
-        ssize_t sent = send(sender->fd, at, size, MSG_NOSIGNAL);
+        ssize_t sent = sender->tls != NULL ? tls_session_write(sender->tls, at, size)
+                                           : send(sender->fd, at, size, MSG_NOSIGNAL);
+        if (sent < 0 && sender->tls != NULL)
+            return fail_tls(sender, (int)sent, err);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0)
@@ -74,6 +102,22 @@ int tool_sender_send(struct tool_sender *sender, const void *bytes, size_t size,
         size -= (size_t)sent;
     } while (size > 0);
     return 0;
+}
+
+/* As recv() without waiting: 0 when the peer has closed. What TLS says is passed over up to its
+ * end. */
+static ssize_t discard(struct tool_sender *sender, char *bytes, size_t size)
+{
+    if (sender->tls != NULL) {
+        ssize_t got = tls_session_read(sender->tls, bytes, size);
+        if (got > 0)
+            return got;
+        if (got != 0 && got != -ECONNRESET) {
+            errno = (int)-got;
+            return -1;
+        }
+    }
+    return recv(sender->fd, bytes, size, MSG_DONTWAIT);
 }
 
 int tool_sender_finish(struct tool_sender *sender, struct err *err)
@@ -85,6 +129,9 @@ int tool_sender_finish(struct tool_sender *sender, struct err *err)
         tool_sender_close(sender);
         return 0;
     }
+    int rc = sender->tls != NULL ? tls_session_finish(sender->tls) : 0;
+    if (rc != 0)
+        return fail_tls(sender, rc, err);
     if (shutdown(sender->fd, SHUT_WR) != 0)
         return fail(sender, "cannot end the connection", errno, err);
     do {
@@ -95,10 +142,12 @@ int tool_sender_finish(struct tool_sender *sender, struct err *err)
         if (ready <= 0)
             return fail(sender, "it does not close; whether it has read all is not known",
                         ready == 0 ? ETIMEDOUT : errno, err);
-        got = recv(sender->fd, ignored, sizeof(ignored), MSG_DONTWAIT);
+        got = discard(sender, ignored, sizeof(ignored));
         if (got > 0 && ++answers == ANSWERS_MAX)
             return fail(sender, "it sends instead of closing", EPROTO, err);
     } while (got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN)));
+    if (got < 0 && sender->tls != NULL && tls_session_error(sender->tls)[0] != '\0')
+        return fail_tls(sender, -errno, err);
     if (got < 0)
         return fail(sender, "whether it has read all is not known", errno, err);
     tool_sender_close(sender);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/page_alloc.h"
 #include "dataplane/tcp/tcp_internal.h"
 
 static const struct {
@@ -103,7 +104,7 @@ static int allocate(struct tcp *tcp)
 {
     const struct tcp_config *config = &tcp->config;
     tcp->block_count = (uint32_t)(config->pool_bytes / TCP_BLOCK_SIZE);
-    tcp->connections = calloc(config->connections_max, sizeof(*tcp->connections));
+    tcp->connections = page_alloc(config->connections_max, sizeof(*tcp->connections));
     tcp->half_opens = calloc(config->half_open_max, sizeof(*tcp->half_opens));
     tcp->burst = calloc(config->connections_max, sizeof(*tcp->burst));
     tcp->free_blocks = calloc(tcp->block_count, sizeof(*tcp->free_blocks));

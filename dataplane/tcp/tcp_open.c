@@ -17,7 +17,9 @@
 
 enum {
     LOOK_S = 1,
-    TRIES_MAX = 7, /* seconds that a handshake may last; SYN-ACK again after 1, 3 and 7 - 1 */
+    /* Seconds that a handshake may last, as with Linux; SYN-ACK again after 1, 3, 7, 15 and 31.
+     * A peer whose ACK was lost believes that it is connected and must not be refused later. */
+    TRIES_MAX = 63,
     PASS_MAX = 256,
     COOKIE_UNIT_S = 64,
     COOKIE_BITS = 6,
@@ -356,7 +358,7 @@ static void look_at(struct tcp *tcp, uint32_t index)
     unlink_half_open(tcp, index);
     entry->look_ns = tcp->now_ns + LOOK_S * CLOCK_NS_PER_S;
     append_half_open(tcp, index);
-    if (entry->tries == 1 || entry->tries == 3) { /* 1 s and 2 s apart (RFC 6298 section 5.5) */
+    if ((entry->tries & (entry->tries + 1)) == 0) { /* doubling (RFC 6298 section 5.5) */
         tcp_count(tcp, TCP_SENT_AGAIN);
         send_syn_ack(tcp, entry);
     }

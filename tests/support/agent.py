@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
-"""agent.py - hekad without a data plane, in our own network namespace, as any user may run it."""
+"""agent.py - hekad without a data plane, in our own network namespace or another one, as any user
+may run it."""
 import os
 import socket
 
@@ -22,12 +23,12 @@ class Here:
 class Agent(Appliance):
     """`name` is the folder under the test's. {dir} in `sections` is that folder."""
 
-    def __init__(self, folder, name, sections, options=None):
+    def __init__(self, folder, name, sections, options=None, namespace=Here):
         self.name = name
         self.options = options or {}
         made = os.path.join(folder, name)
         os.makedirs(made)
-        super().__init__(made, Here, sections, the_map={"unused": True})
+        super().__init__(made, namespace, sections, the_map={"unused": True})
 
     def head(self, options, dataplane_options):
         lines = {"hostname": "agent", "base_dir": f"{self.folder}/base", **self.options}
@@ -41,8 +42,8 @@ class Agent(Appliance):
             file.write(self.head({}, ()) + sections.replace("{dir}", self.folder))
 
     def start(self):
-        self.process = Process(self.name, [HEKAD, "-config", self.config, "-run-dir",
-                                           self.run_dir], self.folder, environment(self.folder))
+        command = self.namespace.command(HEKAD, "-config", self.config, "-run-dir", self.run_dir)
+        self.process = Process(self.name, command, self.folder, environment(self.folder))
         self.wait("hekad to run", lambda status: status["state"] == "running" and
                   all(name in self.process.output() for name in
                       (f"Input started: {row['name']}" for row in status["inputs"])), 60)

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
+# [option hekad.base_dir] [option dataplane.core_map] [option dataplane.program]
+# [option dataplane.profile_dir] [option dataplane.run_dir]
 """appliance.py - hekad and heka-dataplane as a test starts them, and what their books say."""
 import json
 import os

@@ -4,6 +4,7 @@ carbon-cache and appliances, and which ends all of it, last made first."""
 import contextlib
 import os
 import shutil
+import subprocess
 import tempfile
 
 import pytest
@@ -63,6 +64,16 @@ class Lab:
         made = Process(name, command, self.dir, **options)
         self.stack.callback(made.close)
         return made
+
+    def check(self, sections):
+        """Exit status of `hekad -check`, and all that it says."""
+        path = self.path("check.toml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f'[hekad]\nbase_dir = "{self.dir}/base"\n' +
+                       sections.replace("{dir}", self.dir))
+        done = subprocess.run([HEKAD, "-check", "-config", path, "-run-dir", self.path("run")],
+                              capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
 
     def read(self, *names):
         with open(self.path(*names), encoding="utf-8") as file:

@@ -59,6 +59,16 @@ def field(data):
     return name, values
 
 
+def representations(data):
+    """{name: representation} of the fields of a message."""
+    out = {}
+    for number, value in members(data):
+        if number == 10:
+            parts = dict(members(value))
+            out[parts[1].decode()] = parts.get(3, b"").decode()
+    return out
+
+
 def decode(data):
     """{name: value} of a Heka message; its fields, if any: [(name, values)]."""
     out = {}
@@ -71,8 +81,8 @@ def decode(data):
     return out
 
 
-def frames(data):
-    """(messages of all whole frames, bytes left over)"""
+def frames(data, read=decode):
+    """(what `read` makes of all whole frames, bytes left over)"""
     out, at = [], 0
     while at + 2 <= len(data):
         assert data[at] == 0x1E, f"byte {at} is {data[at]:#x}"
@@ -84,7 +94,7 @@ def frames(data):
         end = body + 1 + header[1]
         if end > len(data):
             break
-        out.append(decode(data[body + 1:end]))
+        out.append(read(data[body + 1:end]))
         at = end
     return out, data[at:]
 

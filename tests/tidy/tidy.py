@@ -38,7 +38,7 @@ OWNERS = [
     (re.compile(r"rte_"), {"dataplane", "bench"}),
     (re.compile(r"(hs/)?hs(_\w+)?\.h|hs/"), {"matcher"}),
     (re.compile(r"pcre2"), {"matcher"}),
-    (re.compile(r"lua|lauxlib"), {"sandbox"}),
+    (re.compile(r"lua|lauxlib"), {"sandbox", "bench"}),
     (re.compile(r"protobuf-c/"), {"core"}),
     (re.compile(r"xxh"), {"core", "stats", "matcher"}),
     (re.compile(r"jansson"), {"core", "codec", "control", "dataplane", "bench"}),

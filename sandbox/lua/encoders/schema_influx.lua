@@ -52,7 +52,7 @@ local function head()
     if has_headers then
         for _, name in ipairs(used_headers) do
             columns[#columns + 1] = name
-            values[#values + 1] = read_message(name)
+            values[#columns] = read_message(name) -- perhaps none
         end
     end
     return columns, values
@@ -65,22 +65,24 @@ local function one_series(columns, values)
         seen[name] = (seen[name] or 0) + 1
         columns[#columns + 1] = seen[name] > 1 and name .. seen[name] or name
         if count > 1 then value = all_values(name, seen[name] - 1, count) end
-        values[#values + 1] = value
+        values[#columns] = value
     end)
     return {{name = series_name(), columns = columns, points = {values}}}
 end
 
-local function with(list, last)
-    local copy = {unpack(list)}
-    copy[#list + 1] = last
+-- A copy of the first `size` elements, some of which may be nil, and one more.
+local function with(list, size, last)
+    local copy = {}
+    for i = 1, size do copy[i] = list[i] end
+    copy[size + 1] = last
     return copy
 end
 
 local function many_series(columns, values)
     local found, stem = {}, series_name()
     each_field(function(name, value)
-        found[#found + 1] = {name = stem .. "." .. name, columns = with(columns, "value"),
-                             points = {with(values, value)}}
+        found[#found + 1] = {name = stem .. "." .. name, columns = with(columns, #columns, "value"),
+                             points = {with(values, #columns, value)}}
     end)
     return found
 end

@@ -55,7 +55,7 @@ function M.parse_config(text)
     local by_payload = {}
     for _, test in ipairs(found) do
         local tests = by_payload[test.payload] or {}
-        by_payload[test.payload] = tests
+        by_payload[test.payload], test.payload = tests, nil
         tests[#tests + 1] = test
     end
     return by_payload

@@ -30,7 +30,6 @@ local defaults = {
 function M.set_config(options)
     local config = {}
     for name, value in pairs(defaults) do config[name] = options[name] or value end
-    config.number_format = "%." .. config.decimal_precision .. "f"
     if config.skip_fields_str then
         config.skip_fields, config.skip_fields_all_base =
             field_util.field_map(options.skip_fields_str)
@@ -114,7 +113,9 @@ end
 
 -- Numbers always as floats, so that a series never changes its type.
 local function influx_value(config, value)
-    if type(value) == "number" then return string.format(config.number_format, value) end
+    if type(value) == "number" then
+        return string.format("%." .. config.decimal_precision .. "f", value)
+    end
     if type(value) == "string" then return '"' .. value:gsub('"', '\\"') .. '"' end
     return tostring(value)
 end

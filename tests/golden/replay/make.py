@@ -1,5 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MPL-2.0
+# [option StatAccumInput.message_type] [option StatAccumInput.names_max]
+# [option StatAccumInput.timer_samples_max] [option StatAccumInput.prefix_names_max]
+# [option StatAccumInput.sender_names_max]
 """make.py - writes the traces of this folder, and the plans and arguments that go with them.
 
     tests/golden/replay/make.py            rewrites NAME.pcap, NAME.plan.json, NAME.args

@@ -7,6 +7,24 @@
  * and `payloads`, one for each message; other members of the messages are always the same.
  * NAME.expect: for each payload its log lines, then each message as JSON, or the name of the error
  * and its text; or "refused:" and the errors of the configuration.
+ *
+ * [option MultiDecoder.subs] [option MultiDecoder.cascade_strategy]
+ * [option MultiDecoder.log_sub_errors] [option PayloadRegexDecoder.match_regex]
+ * [option PayloadRegexDecoder.severity_map] [option PayloadRegexDecoder.message_fields]
+ * [option PayloadRegexDecoder.timestamp_layout] [option PayloadRegexDecoder.timestamp_location]
+ * [option PayloadRegexDecoder.log_errors] [option ScribbleDecoder.message_fields]
+ * [option JsonDecoder.message_type] [option JsonDecoder.message_members]
+ * [option JsonDecoder.message_members.Type] [option JsonDecoder.message_members.Logger]
+ * [option JsonDecoder.message_members.Payload] [option JsonDecoder.message_members.EnvVersion]
+ * [option JsonDecoder.message_members.Hostname] [option JsonDecoder.message_members.Uuid]
+ * [option JsonDecoder.message_members.Timestamp] [option JsonDecoder.message_members.Severity]
+ * [option JsonDecoder.message_members.Pid] [option JsonDecoder.severity_map]
+ * [option JsonDecoder.timestamp_layout] [option JsonDecoder.timestamp_location]
+ * [option JsonDecoder.separator] [option JsonDecoder.maximum_depth]
+ * [option JsonDecoder.duplicate_keys] [option JsonDecoder.payload_keep]
+ * [option JsonDecoder.log_errors] [option SyslogDecoder.tz] [option SyslogDecoder.message_type]
+ * [option SyslogDecoder.hostname_keep] [option SyslogDecoder.rawmsg_keep]
+ * [option SyslogDecoder.log_errors]
  */
 #include <inttypes.h>
 #include <setjmp.h>

@@ -16,6 +16,7 @@
 #include "codec/encoder.h"
 #include "codec/message_json.h"
 #include "codec/payload_encoder.h"
+#include "core/check.h"
 #include "core/clock.h"
 
 static const struct payload_encoder_config payload_config = {true, true, true, "%F"};
@@ -40,7 +41,8 @@ static struct msg_view make_message(uint8_t *bytes, size_t capacity)
 static void test_table(void **state)
 {
     (void)state;
-    static const char *const names[] = {"PayloadEncoder", "ProtobufEncoder", "RstEncoder"};
+    static const char *const names[] = {"ESJsonEncoder", "ESLogstashV0Encoder", "PayloadEncoder",
+                                        "ProtobufEncoder", "RstEncoder"};
     unsigned count = 0;
     for (const struct encoder_ops *const *ops = builtin_encoders; *ops != NULL; ops++, count++) {
         assert_string_equal((*ops)->plugin.name, names[count]);
@@ -49,7 +51,7 @@ static void test_table(void **state)
         assert_non_null((*ops)->encode);
         assert_ptr_equal(encoder_by_name(names[count]), *ops);
     }
-    assert_int_equal(count, 3);
+    assert_int_equal(count, ARRAY_COUNT(names));
     assert_null(encoder_by_name("payloadencoder"));
     assert_null(encoder_by_name(""));
 }
@@ -96,6 +98,7 @@ static void test_no_room_leaves_nothing(void **state)
     }
 }
 
+/* [option PayloadEncoder.ts_from_message] */
 static void test_time_of_encoding(void **state)
 {
     (void)state;

@@ -7,6 +7,13 @@
  * as TOML escapes them, "\u00ff" is the byte 0xff; {N} repeats the character before it N times),
  * `message_max`, and `pauses`: the stream does not end, but pauses. NAME.expect: the pieces of each
  * stream, or "refused:" and the errors of the configuration.
+ *
+ * [option splitters.keep_truncated] [option splitters.min_buffer_size]
+ * [option TokenSplitter.delimiter] [option TokenSplitter.count] [option RegexSplitter.delimiter]
+ * [option RegexSplitter.delimiter_eol] [option PatternGroupingSplitter.delimiter]
+ * [option PatternGroupingSplitter.grouping] [option PatternGroupingSplitter.max_lines]
+ * [option HekaFramingSplitter.skip_authentication]
+ * [option OctetCountingSplitter.non_transparent]
  */
 #include <setjmp.h>
 #include <stdarg.h>

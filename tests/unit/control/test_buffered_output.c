@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * test_buffered_output.c - consumers with a disk queue: lanes, queue and output together.
+ *
+ * [option buffering.max_file_size] [option buffering.max_buffer_size]
+ * [option buffering.full_action] [option buffering.cursor_update_count]
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,6 +2,9 @@
  *
  * test_carbon_output.c - CarbonOutput against servers on the loopback, polite and rude; and its
  * lines.
+ *
+ * [option CarbonOutput.address] [option CarbonOutput.protocol]
+ * [option CarbonOutput.tcp_keep_alive]
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -4,6 +4,8 @@
  *
  * A case is one hekad.toml, or, with lines "#### file NAME", a folder conf.d of several. The core
  * map is the same for all: map.json with the addresses 192.0.2.1 and 2001:db8::1.
+ *
+ * [option filters.use_buffering] [option filters.buffering]: a note says that they do nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>

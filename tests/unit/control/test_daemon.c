@@ -21,6 +21,7 @@
 
 #include "control/admin.h"
 #include "control/daemon.h"
+#include "control/dynamic.h"
 #include "tests/unit/control/fake_output.h"
 #include "tests/unit/control/fake_server.h"
 
@@ -84,10 +85,12 @@ static int run_hekad(void)
     }
     struct daemon_config daemon_config = {
         .setup = setup,
+        .dynamic = dynamic_new(run_dir),
         .dataplane = {.program = FAKE_DATAPLANE, .core_map = map, .profile_dir = "profiles"},
     };
     struct daemon_result result = daemon_run(&daemon_config, &err);
     err_print(&err, stderr);
+    dynamic_free(daemon_config.dynamic);
     return result.exit_code;
 }
 

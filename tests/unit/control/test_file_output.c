@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * test_file_output.c - FileOutput and LogOutput: bytes, modes, rotation, fsync policy, full disks.
+ *
+ * [option FileOutput.path] [option FileOutput.perm] [option FileOutput.folder_perm]
+ * [option FileOutput.rotation_interval] [option FileOutput.flush_interval]
+ * [option FileOutput.flush_count] [option FileOutput.flush_operator]
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -3,6 +3,8 @@
  * test_filters.c - CounterFilter's texts, and StatFilter's variables, without a host around them.
  *
  * Source:  Heka 0.11: the payloads of CounterFilter, and how StatFilter replaces %Variable%.
+ *
+ * [option StatFilter.stat_accum_name]
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -252,12 +252,87 @@ static void test_bell(void **state)
     close_bench(&bench);
 }
 
+/* Another reader, after the one before has died. */
+static void reopen(struct bench *bench, bool is_holding)
+{
+    struct err err = {0};
+    intake_free(bench->intake);
+    bench->intake = intake_new(&(struct intake_config){.name = "x", .bell = &bench->bell});
+    if (is_holding)
+        intake_hold(bench->intake);
+    for (unsigned i = 0; i < RIGS; i++)
+        assert_int_equal(intake_attach(bench->intake, bench->attachments[i], 0, &err), 0);
+}
+
+static unsigned take_all(struct bench *bench)
+{
+    unsigned total = 0, count;
+    while (take(bench, &count) >= 0)
+        total += count;
+    return total;
+}
+
+/* What was not let go comes again; what was released of a part that is out does not. */
+static void test_hold(void **state)
+{
+    struct bench bench;
+    struct reader_item items[PART];
+    unsigned count;
+    (void)state;
+    open_bench(&bench);
+    reopen(&bench, true);
+    for (unsigned i = 0; i < RIGS; i++)
+        put(&bench, i, EACH);
+    assert_int_equal(take_all(&bench), RIGS * EACH);
+    assert_int_equal(status_of(&bench).residual, 0);
+    reopen(&bench, true);
+    assert_int_equal(take(&bench, &count), 0);
+    intake_let_go(bench.intake);
+    assert_int_equal(intake_next(bench.intake, items, PART, 1 << 20), PART);
+    intake_deliver(bench.intake, 2);
+    intake_release(bench.intake, items[1].end);
+    intake_let_go(bench.intake);
+    reopen(&bench, true);
+    assert_int_equal(take_all(&bench), RIGS * EACH - PART - 2);
+    assert_false(intake_should_let_go(bench.intake));
+    /* A source that is gone is closed only then. */
+    attachment_set_final(bench.attachments[0]);
+    assert_int_equal(take(&bench, &count), -1);
+    assert_true(intake_should_let_go(bench.intake));
+    intake_let_go(bench.intake);
+    assert_false(intake_should_let_go(bench.intake));
+    reopen(&bench, false);
+    assert_int_equal(take_all(&bench), 0);
+    close_bench(&bench);
+}
+
+/* Producers must not find a lane full of what is held. */
+static void test_hold_much(void **state)
+{
+    static char payload[1000];
+    struct bench bench;
+    unsigned count, held = 0;
+    (void)state;
+    open_bench(&bench);
+    reopen(&bench, true);
+    memset(payload, 'x', sizeof(payload) - 1);
+    while (!intake_should_let_go(bench.intake)) {
+        assert_true(lane_rig_put(&bench.rigs[0], 0, (int)held++, payload, 1));
+        assert_int_equal(take(&bench, &count), 0);
+    }
+    assert_in_range(held, LANE_BYTES_MIN / 4 / 1200, LANE_BYTES_MIN / 4 / 1000 + 1);
+    intake_let_go(bench.intake);
+    assert_false(intake_should_let_go(bench.intake));
+    close_bench(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_turns),       cmocka_unit_test(test_dead_first),
         cmocka_unit_test(test_come_and_go), cmocka_unit_test(test_retire),
         cmocka_unit_test(test_accounts),    cmocka_unit_test(test_bell),
+        cmocka_unit_test(test_hold),        cmocka_unit_test(test_hold_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

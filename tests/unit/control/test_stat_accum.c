@@ -2,6 +2,8 @@
  *
  * test_stat_accum.c - samples of several inputs and of filters into one accumulator of hekad, and
  *                     what comes of them.
+ *
+ * [option StatsdInput.max_msg_size]
  */
 #include "control/stat_accum.h"
 

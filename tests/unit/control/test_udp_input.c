@@ -135,8 +135,9 @@ static void test_path(void **state)
     fclose(file);
     input_rig_load(&other, path_toml);
     input_rig_refused(&other, 0, &err);
-    assert_non_null(strstr(err.texts[0], "Input 'in': address: /tmp/heka-test-udp-input.sock "
-                                         "cannot be listened on: Address already in use"));
+    assert_non_null(strstr(err.texts[0],
+                           "Input 'in' failed to start: address: /tmp/heka-test-udp-input.sock "
+                           "cannot be listened on: Address already in use"));
     input_rig_fini(&other);
     assert_int_equal(unlink(path), 0);
 }

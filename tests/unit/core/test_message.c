@@ -287,6 +287,47 @@ static void test_strings_without_value_type(void **state)
     assert_slice(value, "s");
 }
 
+/* Names are where a walk over names alone would not see them. */
+static void test_fields_are_found_by_any_name(void **state)
+{
+    (void)state;
+    /* "a", then "b": the last one counts */
+    static const uint8_t twice[] = {0x52, 9, 0x0A, 1, 'a', 0x22, 1, 'x', 0x0A, 1, 'b'};
+    static const uint8_t behind[] = {0x52, 6, 0x22, 1, 'y', 0x0A, 1, 'c'};
+    char buffer[1024], name[200];
+    struct msg_field field;
+    struct msg_slice value;
+    memset(name, 'n', sizeof(name));
+    for (unsigned part = 0; part < 3; part++) {
+        struct msg_builder builder = start(buffer, sizeof(buffer));
+        msg_builder_field_string(&builder, "a", "first", 5, "");
+        if (part == 0)
+            msg_builder_raw(&builder, twice, sizeof(twice));
+        if (part == 1)
+            msg_builder_raw(&builder, behind, sizeof(behind));
+        if (part == 2)
+            msg_builder_field(&builder, (struct msg_slice){name, sizeof(name)},
+                              &(struct msg_value){.type = MSG_STRING, .slice = {"z", 1}},
+                              (struct msg_slice){"", 0});
+        struct msg_view view = view_of(&builder);
+        assert_true(view.has_late_names);
+        assert_true(msg_field_find(&view, "a", 1, 0, &field));
+        assert_true(msg_field_slice(&field, 0, &value));
+        assert_slice(value, "first");
+        assert_false(msg_field_find(&view, "a", 1, 1, &field));
+        assert_int_equal(msg_field_find(&view, "b", 1, 0, &field), part == 0);
+        assert_int_equal(msg_field_find(&view, "c", 1, 0, &field), part == 1);
+        assert_int_equal(msg_field_find(&view, name, sizeof(name), 0, &field), part == 2);
+    }
+    struct msg_builder builder = start(buffer, sizeof(buffer));
+    msg_builder_field_string(&builder, "a", "first", 5, "");
+    msg_builder_field_string(&builder, "", "none", 4, "");
+    struct msg_view view = view_of(&builder);
+    assert_false(view.has_late_names);
+    assert_true(msg_field_find(&view, "", 0, 0, &field));
+    assert_false(msg_field_find(&view, name, sizeof(name), 0, &field));
+}
+
 static void test_unknown_value_type_is_ignored(void **state)
 {
     (void)state;
@@ -538,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_packed_and_unpacked_in_order),
         cmocka_unit_test(test_other_type_has_no_value),
         cmocka_unit_test(test_strings_without_value_type),
+        cmocka_unit_test(test_fields_are_found_by_any_name),
         cmocka_unit_test(test_unknown_value_type_is_ignored),
         cmocka_unit_test(test_bool_of_ten_bytes),
         cmocka_unit_test(test_doubles_are_bit_exact),

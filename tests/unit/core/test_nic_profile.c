@@ -53,7 +53,8 @@ static void profiles_of_the_repository_are_good(void **state)
     (void)state;
     static const char *const names[] = {
         "af_packet", "af_xdp", "ena",       "i40e", "ice", "ixgbe", "memif",  "mlx5",
-        "null",      "pcap",   "pcap_live", "pcap_loop", "ring", "tap", "vhost", "virtio", "virtio_user",
+        "null",      "pcap",   "pcap_live", "pcap_loop", "ring", "tap", "vhost", "virtio",
+        "virtio_user",
     };
     struct nic_profiles *profiles = load(profile_dir);
     assert_int_equal(nic_profiles_count(profiles), sizeof(names) / sizeof(names[0]));

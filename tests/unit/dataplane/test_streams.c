@@ -19,6 +19,7 @@
 #include "core/frame.h"
 #include "dataplane/octets.h"
 #include "dataplane/streams.h"
+#include "matcher/split_regex.h"
 
 enum {
     PEERS = 3,
@@ -182,10 +183,13 @@ static bool step(void)
 
 /* ---- a whole run ---- */
 
+static struct split_regexes regexes;
+
 static void begin(const struct splitter_ops *ops, const void *config)
 {
     static struct splitter_options common;
-    struct splitter_host host = {.message_max = MESSAGE_MAX};
+    struct splitter_host host = {
+        .context = &regexes, .message_max = MESSAGE_MAX, .compile = split_regexes_compile};
     struct tcp_config tcp = {.connections_max = 16};
     struct err err = {0};
     common = (struct splitter_options){.deliver_incomplete_final = true};
@@ -253,6 +257,7 @@ static int end(void **state)
     streams_drop_all(rig.streams, rig.now_ns);
     streams_free(rig.streams);
     splitter_fini(&rig.splitter);
+    split_regexes_fini(&regexes);
     for (unsigned peer = 0; peer < PEERS; peer++)
         free(rig.bytes[peer]);
     memset(&rig, 0, sizeof(rig));
@@ -351,12 +356,64 @@ static void test_dropped_listener_ends_its_streams(void **state)
     end(NULL);
 }
 
+static void expect_pieces(unsigned peer, unsigned count, uint32_t len)
+{
+    assert_int_equal(rig.got[peer].count, count);
+    if (count > 0)
+        assert_int_equal(rig.got[peer].items[count - 1].len, len);
+}
+
+static void pass(uint64_t ms)
+{
+    rig.now_ns += ms * CLOCK_NS_PER_MS;
+    streams_expire(rig.streams, rig.now_ns);
+}
+
+/* A group of lines ends when its stream has had no byte for a second; what is no whole line stays,
+ * and so does a group for which there is no room. */
+static void test_a_pause_ends_a_group(void **state)
+{
+    static const struct pattern_split_config config = {
+        .delimiter = "\n", .grouping = "^a", .max_lines = 99};
+    static const char text[] = "a1\na2\na3\na4";
+    (void)state;
+    for (unsigned peer = 0; peer < 2; peer++) {
+        rig.bytes[peer] = strdup(text);
+        rig.size[peer] = sizeof(text) - 1;
+    }
+    begin(&pattern_split_ops, &config);
+    rig.room = UINT32_MAX;
+    connect_peer(0);
+    connect_peer(1);
+    send_segment(0, 0x18, 1, acks[0], 8); /* "a1\na2\na3" */
+    pass(600);
+    send_segment(1, 0x18, 1, acks[1], 3); /* "a1\n" */
+    expect_pieces(0, 0, 0);
+    pass(600);
+    expect_pieces(0, 1, 6);
+    expect_pieces(1, 0, 0);
+    rig.room = 0;
+    pass(600);
+    expect_pieces(1, 0, 0);
+    rig.room = UINT32_MAX;
+    pass(600);
+    expect_pieces(1, 0, 0); /* it is looked at again after a second */
+    pass(600);
+    expect_pieces(1, 1, 3);
+    send_segment(0, 0x18, 9, acks[0], 3); /* "\na4" */
+    pass(1200);
+    expect_pieces(0, 2, 3);
+    assert_int_equal(streams_open_bytes(rig.streams), 2);
+    end(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_dropped_listener_ends_its_streams),
+        cmocka_unit_test(test_a_pause_ends_a_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,11 +106,31 @@ static void test_syn_ack_is_sent_again_and_given_up(void **state)
     rig_send(&rig, 0, &syn);
     rig_send(&rig, 0, &syn);
     assert_int_equal(peer0()->answers, 2); /* a SYN that comes again is answered again */
-    for (unsigned i = 0; i < 10; i++)
+    for (unsigned i = 0; i < 62; i++)
         rig_advance(&rig, 1000 * MS);
-    assert_int_equal(rig_counter(&rig, TCP_SENT_AGAIN), 2);
+    assert_int_equal(rig_counter(&rig, TCP_SENT_AGAIN), 5);
+    assert_int_equal(rig_counter(&rig, TCP_HALF_OPEN_EXPIRED), 0);
+    for (unsigned i = 0; i < 3; i++)
+        rig_advance(&rig, 1000 * MS);
+    assert_int_equal(rig_counter(&rig, TCP_SENT_AGAIN), 5);
     assert_int_equal(rig_counter(&rig, TCP_HALF_OPEN_EXPIRED), 1);
     assert_int_equal(tcp_half_open_count(rig.tcp), 0);
+}
+
+/* Its ACK and what it sent for half a minute were lost: it believes that it is connected. */
+static void test_a_late_ack_completes_the_handshake(void **state)
+{
+    (void)state;
+    begin(NULL);
+    struct rig_segment syn = {.flags = RIG_SYN, .place = -1, .ack_place = INT64_MIN};
+    struct rig_segment late = {.flags = RIG_ACK, .place = 1448, .size = 100};
+    peer0()->offers_timestamps = false;
+    rig_send(&rig, 0, &syn);
+    for (unsigned i = 0; i < 30; i++)
+        rig_advance(&rig, 1000 * MS);
+    rig_send(&rig, 0, &late); /* not its first segment */
+    assert_int_equal(peer0()->opened, 1);
+    assert_int_equal(rig_counter(&rig, TCP_SENT_RESETS), 0);
 }
 
 static void test_wrong_ack_of_handshake_is_reset(void **state)
@@ -637,6 +657,7 @@ int main(void)
         TEST(test_options_are_answered_when_offered),
         TEST(test_syn_ack_is_sent_again_and_given_up),
         TEST(test_wrong_ack_of_handshake_is_reset),
+        TEST(test_a_late_ack_completes_the_handshake),
         TEST(test_cookies_when_half_open_table_is_full),
         TEST(test_forged_and_old_cookies_are_refused),
         TEST(test_no_listener_and_unknown_are_reset_with_limit),

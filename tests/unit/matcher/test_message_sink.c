@@ -216,6 +216,51 @@ static void test_room_is_made_without_loss(void **state)
     tear_down(&rig);
 }
 
+static void stage_direct(struct rig *rig, uint16_t direct, uint32_t signer_number)
+{
+    const struct sink_source source = {
+        .ingest_ns = 1, .direct = direct, .signer_number = signer_number};
+    struct msg_builder builder;
+    message_sink_begin(&rig->sink, &builder, 1);
+    msg_builder_payload(&builder, "undecoded", 9);
+    assert_true(message_sink_stage(&rig->sink, &builder, &source));
+}
+
+/* Messages for one consumer: no rule is asked, alone and among others. */
+static void test_direct(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct segment view;
+    struct lane_reader readers[CONSUMERS];
+    static struct err err;
+    set_up(&rig, 0);
+    assert_int_equal(segment_attach(dir, &view, &err), 0);
+    for (unsigned slot = 0; slot < CONSUMERS; slot++)
+        open_reader(&view, slot, &readers[slot]);
+    stage_direct(&rig, 2, 7);
+    stage_direct(&rig, 2, 0);
+    assert_int_equal(message_sink_push(&rig.sink), 0);
+    uint64_t skipped = 0;
+    int error = 0;
+    const struct record *record = lane_next(&readers[1], &skipped, &error);
+    assert_non_null(record);
+    assert_int_equal(record->signer, 7);
+    assert_int_equal(record->mask[0], 2);
+    assert_int_equal(read_all(&readers[1]), 1);
+    stage_direct(&rig, 2, 0);
+    stage_direct(&rig, SINK_DIRECT_GONE, 0);
+    put(&rig, 1); /* for 0 and 2, by their rules */
+    assert_int_equal(read_all(&readers[0]), 1);
+    assert_int_equal(read_all(&readers[1]), 1);
+    assert_int_equal(read_all(&readers[2]), 1);
+    assert_int_equal(rig.counters.values[COUNTER_MESSAGES_DECODER_GONE], 1);
+    assert_int_equal(rig.counters.values[COUNTER_MESSAGES_COMMITTED], 4);
+    assert_int_equal(rig.counters.values[COUNTER_MESSAGES_UNMATCHED], 0);
+    segment_detach(&view);
+    tear_down(&rig);
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -236,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_room_is_made_without_loss),
+        cmocka_unit_test(test_direct),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

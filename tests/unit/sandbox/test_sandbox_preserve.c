@@ -14,7 +14,7 @@
 #include "tests/support/golden.h"
 #include "tests/support/sandbox_rig.h"
 
-enum { CASES_MIN = 3, FLIPS = 3000 };
+enum { CASES_MIN = 3, FLIPS = 700 };
 
 static struct err err;
 
@@ -243,7 +243,7 @@ static void damaged_states_are_refused(void **state)
     err = (struct err){0};
     assert_int_equal(sandbox_preserve(sandbox, &out, &err), 0);
     sandbox_free(sandbox);
-    for (size_t i = 0; i < out.size; i += 7) {
+    for (size_t i = 0; i < out.size; i += 31) {
         sandbox = new_sandbox("", &log);
         err = (struct err){0};
         if (sandbox_restore(sandbox, out.data, i, &err) == 0)

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * test_accum.c - merging and flushing: Heka's names and values, chunks, bounds, configuration.
+ *
+ * [option StatAccumInput.emit_in_payload] [option StatAccumInput.emit_in_fields]
+ * [option StatAccumInput.global_prefix] [option StatAccumInput.counter_prefix]
+ * [option StatAccumInput.gauge_prefix] [option StatAccumInput.statsd_prefix]
+ * [option StatAccumInput.timer_prefix] [option StatAccumInput.legacy_namespaces]
+ * [option StatAccumInput.percent_threshold] [option StatAccumInput.delete_idle_stats]
  */
 #include "stats/accum.h"
 

@@ -2,6 +2,9 @@
  *
  * test_accum_partial.c - timers beyond what is kept exactly, sets, and accumulators that feed
  *                        others by partial aggregates.
+ *
+ * [option StatAccumInput.timer_exact_max] [option StatAccumInput.set_exact_max]
+ * [option StatAccumInput.sketch_error] [option StatAccumInput.sketch_mbytes]
  */
 #include <errno.h>
 #include <math.h>

@@ -2,6 +2,9 @@
  *
  * test_accum_types.c - what parsers of other dialects than Heka's give: gauges that are changed,
  *                      real counters, sets, weights, tags.
+ *
+ * [option StatAccumInput.set_prefix] [option StatAccumInput.histogram_prefix]
+ * [option StatAccumInput.distribution_prefix] [option StatAccumInput.meter_prefix]
  */
 #include <math.h>
 #include <setjmp.h>

@@ -2,6 +2,8 @@
  *
  * test_shard_guard.c - limits on prefixes and senders, ageing, offenders; and sets, tags and
  *                      changes of gauges one by one.
+ *
+ * [option StatAccumInput.prefix_parts] [option StatAccumInput.idle_flushes]
  */
 #include <errno.h>
 #include <float.h>

@@ -238,9 +238,8 @@ static void test_refusals(void **state)
            "flood.toml:3: sender: found \"sctp\", allowed \"tcp\" or \"udp\"");
     refuse("[default]\nip_address = \"x:1\"\nmesage = 1\n",
            "flood.toml:3: unknown config setting for 'default': mesage");
-    refuse("[default]\nip_address = \"x:1\"\nuse_tls = true\n",
-           "flood.toml:1: use_tls: heka-flood sends without TLS only; put a TLS tunnel in front of "
-           "it");
+    refuse("[default]\nip_address = \"x:1\"\nuse_tls = true\nsender = \"udp\"\n",
+           "flood.toml:1: use_tls: there is no TLS with sender = \"udp\"");
     refuse("[default]\nip_address = \"x:1\"\nsigned_percentage = 1\n",
            "flood.toml:1: signed_percentage needs a [default.signer] with a name");
     refuse("[default]\nip_address = \"x:1\"\nsigned_corrupt_percentage = 1\n",

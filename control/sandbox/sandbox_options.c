@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "control/sandbox/sandbox_options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/hekad_config.h"
+
+int sandbox_options_paths(const struct sandbox_options *options,
+                          const struct hekad_globals *globals, struct sandbox_paths *paths,
+                          struct err *err)
+{
+    const char *name = options->filename;
+    int len = name[0] == '/' ? snprintf(paths->script, sizeof(paths->script), "%s", name)
+                             : snprintf(paths->script, sizeof(paths->script), "%s/%s",
+                                        globals->share_dir, name);
+    if (len < 0 || (size_t)len >= sizeof(paths->script))
+        return err_add(err, "filename: the path is too long");
+    const char *folders = options->module_directory;
+    len = folders != NULL ? snprintf(paths->modules, sizeof(paths->modules), "%s", folders)
+                          : snprintf(paths->modules, sizeof(paths->modules), "%s/lua_modules",
+                                     globals->share_dir);
+    if (len < 0 || (size_t)len >= sizeof(paths->modules))
+        return err_add(err, "module_directory: the path is too long");
+    return 0;
+}
+
+static int check_script(const char *path, struct err *err)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int rc = 0;
+    if (fd < 0)
+        return err_add(err, "filename: %s: cannot be read: %s", path, strerror(errno));
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        rc = err_add(err, "filename: %s: is not a file", path);
+    else if (status.st_size > SANDBOX_SCRIPT_SIZE_MAX)
+        rc = err_add(err, "filename: %s: larger than %d bytes", path, SANDBOX_SCRIPT_SIZE_MAX);
+    close(fd);
+    return rc;
+}
+
+int sandbox_options_check(const struct sandbox_options *options,
+                          const struct hekad_globals *globals, struct err *err)
+{
+    struct sandbox_paths paths;
+    int rc = 0;
+    if (options->script_type != NULL && strcmp(options->script_type, "lua") != 0)
+        rc = err_add(err, "script_type: unsupported script type: %s", options->script_type);
+    if (options->config != NULL && options->config->type != CONF_TABLE)
+        rc = err_add(err, "config: is %s, allowed a table", conf_type_name(options->config->type));
+    if (options->filename == NULL || options->filename[0] == '\0')
+        return options->filename == NULL ? -1 : err_add(err, "filename: is empty");
+    if (sandbox_options_paths(options, globals, &paths, err) != 0)
+        return -1;
+    return check_script(paths.script, err) | rc;
+}
+
+void sandbox_options_apply(const struct sandbox_options *options,
+                           const struct hekad_globals *globals,
+                           struct sandbox_client_config *config)
+{
+    config->limits = (struct sandbox_limits){
+        .memory_limit = (size_t)options->memory_limit,
+        .instruction_limit = (uint64_t)options->instruction_limit,
+        .output_limit = (size_t)options->output_limit,
+        .max_process_inject = (uint32_t)globals->max_process_inject,
+        .max_timer_inject = (uint32_t)globals->max_timer_inject,
+    };
+    config->config = options->config;
+    if (options->jit)
+        config->class = SANDBOX_CLASS_JIT;
+}
