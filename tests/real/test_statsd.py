@@ -1,4 +1,15 @@
 # SPDX-License-Identifier: MPL-2.0
+# [option StatAccumInput.naming] [option StatAccumInput.etsy]
+# [option StatAccumInput.etsy.legacy_namespace] [option StatAccumInput.etsy.global_prefix]
+# [option StatAccumInput.etsy.prefix_counter] [option StatAccumInput.etsy.prefix_timer]
+# [option StatAccumInput.etsy.prefix_gauge] [option StatAccumInput.etsy.prefix_set]
+# [option StatAccumInput.etsy.global_suffix] [option StatAccumInput.etsy.prefix_stats]
+# [option StatAccumInput.etsy.percent_threshold] [option StatAccumInput.etsy.histogram]
+# [option StatAccumInput.etsy.calculated_timer_metrics] [option StatAccumInput.etsy.flush_counts]
+# [option StatAccumInput.etsy.delete_idle_stats] [option StatAccumInput.etsy.delete_counters]
+# [option StatAccumInput.etsy.delete_timers] [option StatAccumInput.etsy.delete_gauges]
+# [option StatAccumInput.etsy.delete_sets] [option StatAccumInput.etsy.gauges_max_ttl]
+# [option StatAccumInput.etsy.key_name_sanitize] [option StatsdInput.tags]
 """test_statsd.py - the same seeded traffic through the real statsd of the npm registry and through
 our parser, shard and accumulator with naming "etsy" (statsd_tool): every series that it sends to
 Graphite is there, with the same value to 1e-9.

@@ -5,12 +5,14 @@ in order, over UDP as many as the kernel did not drop. HEKA_SOAK=N sends N times
 
 The senders are unpacked by `deploy/install-deps test`, and run with nothing but the files that are
 written here. Who receives is a class of its own, so that there can be several."""
+import json
 import os
 import socket
 import time
 
 import heka
 import pytest
+from appliance import PROFILE_DIR
 from heka_wire import frames
 from process import wait_for
 
@@ -22,6 +24,7 @@ SYSLOG_NG = os.path.join(SENDERS, "syslog-ng-core")
 HOST, PROGRAM, PID = "sender.example", "shop-frontend", 77
 FACILITY, SEVERITY = 19, 4  # local3.warning
 CHUNK = 1 << 24
+PAUSE_US = 4000  # between two batches over UDP to a port
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ module(load="imfile" mode="inotify")
 input(type="imfile" file="{dir}/lines.txt" tag="{program}[{pid}]:" facility="local3"
       severity="warning" ruleset="forward" addMetadata="off")
 ruleset(name="forward" queue.type="LinkedList" queue.size="{queue}" queue.timeoutEnqueue="600000"
-        queue.dequeueBatchSize="1024") {{
+        queue.dequeueBatchSize="{batch}" queue.dequeueSlowDown="{pause_us}") {{
     action(type="omfwd" target="{address}" port="{port}" protocol="{transport}" {framing}
            template="{template}" action.resumeRetryCount="-1")
 }}
@@ -61,6 +64,7 @@ def rsyslog(lab, folder, case, receiver):
     words = {
         "dir": folder, "host": HOST, "program": PROGRAM, "pid": PID, "address": receiver.address,
         "port": receiver.port, "transport": case.transport, "queue": 50000,
+        "batch": receiver.batch or 1024, "pause_us": PAUSE_US if receiver.batch else 0,
         "framing": f'TCP_Framing="{"octet-counted" if case.counted else "traditional"}"'
                    if case.transport == "tcp" else "",
         "template": {"3164": "RSYSLOG_TraditionalForwardFormat", "iso": "RSYSLOG_ForwardFormat",
@@ -84,7 +88,7 @@ source lines {{
 rewrite process {{ set("{pid}", value("PID")); }};
 destination there {{
     {driver}("{address}" port({port}) transport("{transport}") {flags}
-             log-fifo-size(50000) persist-name("there"));
+             log-fifo-size(50000) {throttle} persist-name("there"));
 }};
 log {{ source(lines); rewrite(process); destination(there); flags(flow-control); }};
 """
@@ -94,6 +98,8 @@ def syslog_ng(lab, folder, case, receiver):
     words = {
         "dir": folder, "host": HOST, "program": PROGRAM, "pid": PID, "address": receiver.address,
         "port": receiver.port, "transport": case.transport,
+        "throttle": f"throttle({receiver.batch * 1000000 // PAUSE_US // 2})" if receiver.batch
+                    else "",
         "driver": "syslog" if case.counted or (case.format, case.transport) == ("5424", "udp")
                   else "network",
         "flags": "flags(syslog-protocol)" if case.format == "5424" and not case.counted else
@@ -165,6 +171,7 @@ class Receiver:
     """`address` and `port` are where senders find it, from `namespace`."""
 
     namespace = address = port = process = hekad = None
+    batch = None  # lines that senders send at once; None: as fast as they can
 
     def sections(self, case):
         is_udp = case.transport == "udp"
@@ -209,19 +216,60 @@ class KernelReceiver(Receiver):
         return self.hekad.input("in", status)["socket_drops"] if self.counts_drops else 0
 
 
+def profiles_with_a_large_ring(lab):
+    """Room for half a second of datagrams: the machine of a test does other things, too."""
+    folder = lab.path("profiles")
+    heka.copy_tree(PROFILE_DIR, folder)
+    path = os.path.join(folder, "af_packet.json")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    assert "framecnt=1024" in text
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace("framecnt=1024", "framecnt=16384"))
+    return folder
+
+
 class PortReceiver(Receiver):
-    """TcpInput of a data plane. (Of UDP, the kernel drops what af_packet has no room for, and tells
-    nobody how much that was.)"""
+    """UdpInput or TcpInput of a data plane. What af_packet's ring has no room for has come to the
+    interface, and not to the data plane; senders of UDP send what fits into the ring, and pause."""
 
     address, port, process = heka.PORT_IP4, 6514, "dataplane"
 
     def __init__(self, lab, case):
-        wire = lab.wire()
-        self.namespace = wire.outer
-        self.hekad = lab.appliance(wire.inner, self.sections(case))
+        self.wire = lab.wire()
+        self.namespace = self.wire.outer
+        self.batch = 128 if case.transport == "udp" else None
+        options = {"profile_dir": profiles_with_a_large_ring(lab)} if self.batch else {}
+        self.hekad = lab.appliance(self.wire.inner, self.sections(case), options=options)
+        self.lost = 0
+        self.before = self.arrived() - self.taken(self.hekad.status())
+
+    def arrived(self):
+        """Frames, by the interface."""
+        found = json.loads(self.wire.inner.run("ip", "-json", "-stats", "link", "show", heka.PORT))
+        return found[0]["stats64"]["rx"]["packets"]
+
+    @staticmethod
+    def taken(status):
+        return status["dataplane"]["counters"]["frames_rx"]
 
     def dropped(self, status):
-        return 0
+        return self.lost if self.batch else 0
+
+    def progress(self):
+        arrived = self.arrived()  # first: what comes meanwhile is not taken for lost
+        status = self.hekad.status()
+        self.lost = max(0, arrived - self.before - self.taken(status))
+        return self.text(status)["in"] + self.dropped(status)
+
+    def finish(self):
+        def is_quiet():
+            self.progress()
+            before = self.lost
+            self.progress()
+            return self.lost == before
+        wait_for("the port to be quiet", is_quiet)
+        return super().finish()
 
 
 def messages(path):
@@ -284,6 +332,6 @@ def test_kernel_sockets(lab, case):
 
 
 @heka.needs_namespaces
-@pytest.mark.parametrize("case", [case for case in CASES if case.transport == "tcp"], ids=repr)
+@pytest.mark.parametrize("case", CASES, ids=repr)
 def test_port(lab, case):
     check_lines(lab, case, PortReceiver)

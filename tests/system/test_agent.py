@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
+# [option UdpInput.address] [option UdpInput.net] [option UdpInput.set_hostname]
+# [option inputs.type] [option encoders.type] [option outputs.message_matcher]
 """hekad without a data plane: UDP and UNIX datagrams to files, statsd to Carbon, with exact counts
 and balanced books; everything as an ordinary user on the loopback."""
 import os
@@ -282,10 +284,16 @@ def test_check_of_addresses(lab):
             "No such file or directory" in done.stderr
         text = f'[one]\ntype = "UdpInput"\naddress = "127.0.0.1:{port}"\n'
         done = check(lab, text)
-        assert done.returncode == 0, done.stderr
-        assert f"127.0.0.1:{port} cannot be listened on: Address already in use" in done.stdout
+        assert done.returncode == 1, done.stdout
+        assert f"127.0.0.1:{port} cannot be listened on: Address already in use" in done.stderr
     done = check(lab, text)
     assert done.returncode == 0 and "already in use" not in done.stdout, done.stdout
+    agent = lab.agent("agent", text)
+    done = subprocess.run([heka.HEKAD, "-config", agent.config, "-check", "-run-dir",
+                           agent.run_dir], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"127.0.0.1:{port} cannot be listened on: Address already in use" in done.stdout
+    agent.stop()
     twice = text + f'[two]\ntype = "StatsdInput"\naddress = ":{port}"\n[StatAccumInput]\n'
     done = check(lab, twice)
     assert done.returncode == 1 and "'two' listens where 'one' listens already" in done.stderr

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
+# [option StatsdInput.address] [option StatsdInput.net] [option StatsdInput.connections_max]
+# [option StatsdInput.stat_accum_name] [option StatsdInput.dialects]
+# [option StatsdInput.sender_quota]
 """StatsdInput of hekad over TCP, UNIX streams and UNIX datagrams; who sends and who is refused in
 the status; late timestamps; and accumulators that a reload changes."""
 import os

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
+# [option outputs.use_buffering] [option outputs.buffering]
+# [option hekad.full_buffer_max_retries] [option TcpOutput.address]
 """Disk queues of outputs: hekad killed under load, torn files, full disks, reloads. HEKA_SOAK
 multiplies the rounds."""
 import os

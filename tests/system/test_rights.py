@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
+# [option dataplane.user]
 """What runs without root and without hugepages, and what root gives up."""
 import os
 import pwd

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
+# [option outputs.message_signer]
 """TcpInput on the appliance's port: the kernel is the client, our own TCP the server. What it has
 acknowledged arrives once, whatever happens behind it."""
 import hashlib
@@ -197,14 +198,15 @@ def test_a_stalled_output_closes_the_windows(lab):
     assert len(peer.messages()) == count * per_connection
 
 
-def test_hekad_killed_while_records_come(lab):
-    """What was acknowledged is delivered by the next hekad."""
-    wire = lab.wire()
-    appliance = lab.appliance(wire.inner, INPUTS + FILE)
+def own_plane(lab, appliance):
+    """The data plane's pid; it is killed at the end if it is still there."""
     plane = appliance.status()["dataplane"]["pid"]
     lab.stack.callback(lambda: os.path.exists(f"/proc/{plane}") and os.kill(plane, signal.SIGKILL))
-    count, per_connection = 20, 4000
-    senders = make_senders(wire, count, per_connection)
+    return plane
+
+
+def send_through_a_kill(appliance, senders, plane):
+    """Kills hekad and starts it again while they send; the data plane's counters at the end."""
     for sender in senders:
         sender.push()
     appliance.process.stop(signal.SIGKILL)
@@ -214,16 +216,31 @@ def test_hekad_killed_while_records_come(lab):
     assert appliance.status()["dataplane"]["pid"] == plane, "the data plane goes on"
     send_all(senders)
     close_all(senders)
-    wanted = expected(count, per_connection)
     appliance.wait("all bytes", lambda status: (
-        status["dataplane"]["counters"]["tcp_closed_fin"] == count))
+        status["dataplane"]["counters"]["tcp_closed_fin"] == len(senders)))
     status = appliance.settle()
-    assert status["dataplane"]["counters"]["messages_committed"] == len(wanted)
-    appliance.stop()
+    return status["dataplane"]["counters"]
+
+
+def check_after_kill(lab, wanted):
     found = records(lab)
     gaps, torn = set(wanted) - set(found), set(found) - set(wanted)
     assert not gaps, "duplicates may be there, gaps not"
     assert len(torn) <= 1, "the write that the kill may have cut"
+
+
+def test_hekad_killed_while_records_come(lab):
+    """What was acknowledged is delivered by the next hekad."""
+    wire = lab.wire()
+    appliance = lab.appliance(wire.inner, INPUTS + FILE)
+    plane = own_plane(lab, appliance)
+    count, per_connection = 20, 4000
+    senders = make_senders(wire, count, per_connection)
+    counters = send_through_a_kill(appliance, senders, plane)
+    wanted = expected(count, per_connection)
+    assert counters["messages_committed"] == len(wanted)
+    appliance.stop()
+    check_after_kill(lab, wanted)
 
 
 SIGNED = """
@@ -313,3 +330,43 @@ def test_a_reload_keeps_connections(lab):
     close_all([kept, changed])
     wanted = sorted([line(1, 0).decode()] + expected(1, 1000))
     check_end(lab, appliance, wanted)
+
+
+GROUPS = """
+[lines]
+type = "TcpInput"
+address = "192.0.2.1:5565"
+splitter = "groups"
+decoder = ""
+
+[groups]
+type = "PatternGroupingSplitter"
+grouping = "^record"
+
+[file]
+type = "FileOutput"
+message_matcher = "TRUE"
+path = "{dir}/records.txt"
+encoder = "as_it_is"
+
+[as_it_is]
+type = "PayloadEncoder"
+append_newlines = true
+"""
+
+
+def test_a_pause_ends_a_group_of_lines(lab):
+    """What comes later begins another one; the half of a line waits for the other half."""
+    wire = lab.wire()
+    appliance = lab.appliance(wire.inner, GROUPS)
+    sender = Sender(wire, LINES, b"record 1\nrecord 2\nrecor")
+    sender.socket.setblocking(True)
+    sender.socket.sendall(sender.data)
+    appliance.wait("the group", lambda status: (
+        appliance.consumer("file", status)["delivered"] == 1))
+    sender.socket.sendall(b"d 3\nrecord 4\n")
+    appliance.wait("the other", lambda status: (
+        appliance.consumer("file", status)["delivered"] == 2))
+    sender.close()
+    check_end(lab, appliance, sorted(["record 1\n", "record 2\n", "\n", "record 3\n",
+                                      "record 4\n", "\n"]))
