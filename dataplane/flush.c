@@ -235,7 +235,7 @@ static bool hand_on(struct flusher *flusher, struct flush_job *job)
 static bool step_leaving(struct flusher *flusher, struct flush_job *job, uint64_t now_ns)
 {
     if (!job->is_last && job->state == FLUSH_IDLE) {
-        job->times.flush_ns = now_ns;
+        flush_times_begin_now(&job->times, now_ns);
         job->is_last = true;
         request(job);
     }

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "sandbox/userdata.h"
 
 enum { INTEGER_MAX = 8, ALIGN_MAX = 8, SIZE_MAX_BYTES = 1 << 24 };
@@ -136,13 +137,14 @@ static void put_zeros(struct format *f, size_t size)
     put(f, zeros, size);
 }
 
+/* A number's bytes, at most eight. */
 static void reverse(uint8_t *bytes, size_t size)
 {
-    for (size_t i = 0; i < size / 2; i++) {
-        uint8_t byte = bytes[i];
-        bytes[i] = bytes[size - 1 - i];
-        bytes[size - 1 - i] = byte;
-    }
+    uint64_t number = 0;
+    CHECK(size > 0 && size <= sizeof(number));
+    memcpy(&number, bytes, size);
+    number = __builtin_bswap64(number) >> 8 * (sizeof(number) - size);
+    memcpy(bytes, &number, size);
 }
 
 static void put_number(struct format *f, uint8_t *bytes, size_t size)

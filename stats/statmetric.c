@@ -17,11 +17,23 @@ void flush_times_init(struct flush_times *times, int64_t interval_s, uint64_t no
     };
 }
 
+/* That time, or the first second behind the last flush. */
+static uint64_t own_second(const struct flush_times *times, uint64_t ns)
+{
+    uint64_t next_ns = (times->last_ns / CLOCK_NS_PER_S + 1) * CLOCK_NS_PER_S;
+    return times->last_ns != 0 && ns < next_ns ? next_ns : ns;
+}
+
+void flush_times_begin_now(struct flush_times *times, uint64_t now_ns)
+{
+    times->flush_ns = own_second(times, now_ns);
+}
+
 bool flush_times_begin(struct flush_times *times, uint64_t now_ns)
 {
     if (now_ns < times->next_ns)
         return false;
-    times->flush_ns = times->next_ns;
+    times->flush_ns = own_second(times, times->next_ns);
     times->next_ns = (now_ns / times->interval_ns + 1) * times->interval_ns;
     return true;
 }

@@ -25,11 +25,13 @@ struct flush_times {
 /* `interval_s` is the accumulator's ticker_interval. */
 void flush_times_init(struct flush_times *times, int64_t interval_s, uint64_t now_ns);
 /* True when a flush is due: it is the one of flush_ns from now on, and next_ns lies behind
- * now_ns. */
+ * now_ns. No two flushes are in the same second: stores keep one value of a series for each. */
 bool flush_times_begin(struct flush_times *times, uint64_t now_ns);
 /* What is late about the flush that has begun: adds to COUNTER_FLUSH_LATE_US. */
 void flush_times_count(const struct flush_times *times, uint64_t now_ns,
                        struct counters *counters);
+/* A flush out of turn, as the last one is: no interval ends with it. */
+void flush_times_begin_now(struct flush_times *times, uint64_t now_ns);
 void flush_times_end(struct flush_times *times);
 /* Takes over from others, whose last flush is over: what they have flushed is not flushed again. */
 void flush_times_follow(struct flush_times *times, const struct flush_times *former);

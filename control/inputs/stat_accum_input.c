@@ -181,7 +181,7 @@ static void run(void *state)
     take(accum);
     if (stat_accum_hand_on(accum->feed, accum->accum, &accum->times))
         return; /* a reload: the next flush has it all */
-    accum->times.flush_ns = clock_wall_ns();
+    flush_times_begin_now(&accum->times, clock_wall_ns());
     flush(accum); /* once more at the end, as in Heka */
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What Heka's own tests feed it with, run through hekad (docs/compatibility.md). With HEKA_UPSTREAM,
-a checkout of Heka, its files, too."""
+"""What Heka's own tests feed it with, through hekad (docs/compatibility.md). With HEKA_UPSTREAM, a
+checkout of Heka, its files, too."""
 import os
 import socket
 

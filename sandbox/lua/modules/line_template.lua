@@ -128,6 +128,7 @@ local function compile(template, kinds)
 end
 
 function M.compile(templates, kinds)
+    kinds = kinds or {}
     local grammar = P(false)
     for _, template in ipairs(templates) do grammar = grammar + compile(template, kinds) end
     return Ct(grammar)

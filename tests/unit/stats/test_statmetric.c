@@ -36,6 +36,27 @@ static void test_multiples_of_the_interval(void **state)
     assert_true(flush_times_elapsed_s(&times) == 30);
 }
 
+/* A store keeps one value of a series for each second. */
+static void test_flushes_never_share_a_second(void **state)
+{
+    (void)state;
+    struct flush_times times;
+    flush_times_init(&times, 10, 1003 * S);
+    flush_times_begin_now(&times, 1003 * S + 1);
+    assert_int_equal(times.flush_ns, 1003 * S + 1);
+    assert_true(flush_times_begin(&times, 1010 * S));
+    flush_times_end(&times);
+    flush_times_begin_now(&times, 1010 * S + 5);
+    assert_int_equal(times.flush_ns, 1011 * S);
+    flush_times_end(&times);
+    flush_times_begin_now(&times, 1012 * S + 7);
+    assert_int_equal(times.flush_ns, 1012 * S + 7);
+    flush_times_end(&times);
+    times.next_ns = 1012 * S + 9; /* as at a stop */
+    assert_true(flush_times_begin(&times, 1012 * S + 9));
+    assert_int_equal(times.flush_ns, 1013 * S);
+}
+
 /* After a reload: what the former one has flushed is not flushed again, and rates are over the time
  * since then. */
 static void test_following_another(void **state)
@@ -69,6 +90,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_multiples_of_the_interval),
+        cmocka_unit_test(test_flushes_never_share_a_second),
         cmocka_unit_test(test_following_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
