@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "core/check.h"
 #include "core/clock.h"
 #include "dataplane/octets.h"
 #include "dataplane/tcp/tcp_internal.h"
@@ -102,6 +103,9 @@ static uint8_t *put_be32(uint8_t *at, uint32_t value)
     return at + 4;
 }
 
+/* Those of a SYN, a timestamp, four SACK blocks: never all at once. */
+enum { OPTIONS_ALL_SIZE = 12 + 12 + 36 };
+
 static uint8_t *put_syn_options(uint8_t *at, const struct tcp_header *header)
 {
     if (header->mss > 0) {
@@ -148,11 +152,12 @@ static uint8_t *put_options(uint8_t *at, const struct tcp_header *header)
 void tcp_send_header(struct tcp *tcp, const struct tcp_flow *flow, const uint8_t *path,
                      const struct tcp_header *header)
 {
-    uint8_t bytes[TCP_HEADER_SIZE_MAX] = {0};
+    uint8_t bytes[TCP_HEADER_SIZE + OPTIONS_ALL_SIZE] = {0};
     memcpy(bytes, &flow->local_port_be, 2);
     memcpy(bytes + 2, &flow->remote_port_be, 2);
     put_be32(put_be32(bytes + 4, header->seq), header->ack);
     uint8_t *end = put_options(bytes + TCP_HEADER_SIZE, header);
+    CHECK(end - bytes <= TCP_HEADER_SIZE_MAX);
     bytes[12] = (uint8_t)((unsigned)(end - bytes) / 4 << 4);
     bytes[13] = header->flags;
     put_be16(bytes + 14, header->window);
