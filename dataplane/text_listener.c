@@ -202,11 +202,20 @@ static int make_plain(struct decoding *decoding, struct text_decoder *decoder,
     return size < 0 ? -1 : msg_view_init(view, decoder->plain, (size_t)size);
 }
 
+/* A record that is a message already goes where it is matched, and is looked at once, there. */
 static int take_bytes(struct decoding *decoding)
 {
     const struct piece *piece = decoding->piece;
+    struct message_sink *sink = piece->source->sink;
+    const struct spill *spill = piece->source->spill;
     struct msg_view view;
     size_t capacity;
+    if ((spill == NULL || spill_is_empty(spill)) && message_sink_has_room(sink) &&
+        piece->payload.len <= sink->plan->max_message_size) {
+        const struct sink_source from = source_of(piece);
+        int rc = message_sink_stage_bytes(sink, piece->payload.ptr, piece->payload.len, &from);
+        return rc == 0 ? 0 : DECODE_E_MALFORMED;
+    }
     if (msg_view_init(&view, piece->payload.ptr, piece->payload.len) != 0)
         return DECODE_E_MALFORMED;
     uint8_t *room = begin(decoding, &capacity);
