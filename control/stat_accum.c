@@ -234,6 +234,16 @@ bool stat_accum_hand_on(struct stat_accum *accum, struct accum *from,
     return is_done;
 }
 
+bool stat_accum_begin(struct stat_accum *accum, struct shard *take_shard)
+{
+    pthread_mutex_lock(&accum->lock);
+    bool is_first = accum->shard == NULL;
+    if (is_first)
+        accum->shard = take_shard;
+    pthread_mutex_unlock(&accum->lock);
+    return is_first;
+}
+
 struct shard *stat_accum_exchange(struct stat_accum *accum, struct shard *take_shard)
 {
     pthread_mutex_lock(&accum->lock);

@@ -73,6 +73,10 @@ void stat_accum_clear_heir(struct stat_accum *accum, const struct stat_accum_hei
 bool stat_accum_hand_on(struct stat_accum *accum, struct accum *from,
                         const struct flush_times *times);
 
+/* Gives the accumulator its first shard, so that nothing is refused until its StatAccumInput runs.
+ * False, and the shard stays the caller's, when it has one. */
+bool stat_accum_begin(struct stat_accum *accum, struct shard *take_shard);
+
 /* Gives the accumulator a shard in exchange for the one that it had, which is the caller's to merge
  * and to free; NULL when there was none. */
 struct shard *stat_accum_exchange(struct stat_accum *accum, struct shard *take_shard);

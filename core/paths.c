@@ -42,6 +42,16 @@ int paths_profile_dir(char *buf, size_t size)
     return -ENOENT;
 }
 
+int paths_share_dir(char *buf, size_t size)
+{
+    char dir[PATH_SIZE];
+    int rc = paths_program_dir(dir, sizeof(dir));
+    if (rc != 0)
+        return rc;
+    int len = snprintf(buf, size, "%s/../share/hekaline", dir);
+    return len > 0 && (size_t)len < size ? 0 : -ENAMETOOLONG;
+}
+
 void paths_run_dir(char *buf, size_t size)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");

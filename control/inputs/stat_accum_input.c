@@ -27,7 +27,7 @@ struct accum_state {
     struct input_host *host;
     const struct accum_config *config;
     struct stat_accum *feed;
-    struct shard *shard; /* until the feed has it */
+    struct shard *shard; /* NULL: the feed has it */
     size_t shard_bytes;
     struct accum *accum;
     struct stat_accum_heir heir;
@@ -70,6 +70,9 @@ static int init(void *state, const void *options, struct input_host *host, struc
     accum->shard_bytes = shard_bytes(accum->shard);
     accum->heir.accum = accum->accum;
     stat_accum_set_heir(accum->feed, &accum->heir);
+    /* Inputs that start before us may add at once. */
+    if (stat_accum_begin(accum->feed, accum->shard))
+        accum->shard = NULL;
     return 0;
 }
 
@@ -137,7 +140,8 @@ static void set_due(const struct accum_state *accum)
 static void begin(struct accum_state *accum)
 {
     struct counters *ledger = input_host_counters(accum->host);
-    struct shard *former = stat_accum_exchange(accum->feed, accum->shard);
+    struct shard *former =
+        accum->shard != NULL ? stat_accum_exchange(accum->feed, accum->shard) : NULL;
     accum->shard = NULL;
     if (former != NULL) {
         shard_request(former);

@@ -8,6 +8,31 @@
 #include <unistd.h>
 
 #include "control/hekad_config.h"
+#include "core/paths.h"
+
+/* A name below share_dir, or, where that has none, of what is installed with hekad. */
+static int find_script(const struct hekad_globals *globals, const char *name, char *path,
+                       size_t size)
+{
+    char installed[PATH_MAX];
+    int len = snprintf(path, size, "%s/%s", globals->share_dir, name);
+    if (len >= 0 && (size_t)len < size && access(path, F_OK) != 0 &&
+        paths_share_dir(installed, sizeof(installed)) == 0) {
+        char other[2 * PATH_MAX];
+        snprintf(other, sizeof(other), "%s/%s", installed, name);
+        if (strlen(other) < size && access(other, F_OK) == 0)
+            len = snprintf(path, size, "%s", other);
+    }
+    return len;
+}
+
+static int find_modules(const struct hekad_globals *globals, char *folders, size_t size)
+{
+    char installed[PATH_MAX];
+    if (paths_share_dir(installed, sizeof(installed)) != 0)
+        return snprintf(folders, size, "%s/lua_modules", globals->share_dir);
+    return snprintf(folders, size, "%s/lua_modules;%s/lua_modules", globals->share_dir, installed);
+}
 
 int sandbox_options_paths(const struct sandbox_options *options,
                           const struct hekad_globals *globals, struct sandbox_paths *paths,
@@ -15,14 +40,12 @@ int sandbox_options_paths(const struct sandbox_options *options,
 {
     const char *name = options->filename;
     int len = name[0] == '/' ? snprintf(paths->script, sizeof(paths->script), "%s", name)
-                             : snprintf(paths->script, sizeof(paths->script), "%s/%s",
-                                        globals->share_dir, name);
+                             : find_script(globals, name, paths->script, sizeof(paths->script));
     if (len < 0 || (size_t)len >= sizeof(paths->script))
         return err_add(err, "filename: the path is too long");
     const char *folders = options->module_directory;
     len = folders != NULL ? snprintf(paths->modules, sizeof(paths->modules), "%s", folders)
-                          : snprintf(paths->modules, sizeof(paths->modules), "%s/lua_modules",
-                                     globals->share_dir);
+                          : find_modules(globals, paths->modules, sizeof(paths->modules));
     if (len < 0 || (size_t)len >= sizeof(paths->modules))
         return err_add(err, "module_directory: the path is too long");
     return 0;

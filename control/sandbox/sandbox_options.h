@@ -32,9 +32,10 @@ struct sandbox_options {
     {SANDBOX_OPTION(outer, script_type), .type = SCHEMA_STRING, .def = "lua",                      \
      .help = "Only \"lua\"."},                                                                     \
     {SANDBOX_OPTION(outer, filename), .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED,             \
-     .help = "The script; relative to share_dir."},                                                \
+     .help = "The script; relative to share_dir, or to what is installed with hekad."},            \
     {SANDBOX_OPTION(outer, module_directory), .type = SCHEMA_STRING,                               \
-     .help = "Folders of Lua modules, ; between them. Default: share_dir/lua_modules."},           \
+     .help = "Folders of Lua modules, ; between them. Default: share_dir/lua_modules, then "       \
+             "those that are installed with hekad."},                                              \
     {SANDBOX_OPTION(outer, preserve_data), .type = SCHEMA_BOOL, .def = "false",                    \
      .help = "Keep the script's globals over restarts, reloads and crashes."},                     \
     {SANDBOX_OPTION(outer, memory_limit), .type = SCHEMA_INT, .min = 0, .max = 1 << 30,            \

@@ -155,8 +155,6 @@ def wait(agent, what, check):
 
 def start(lab, agent):
     lab.keep(agent)
-    agent.wait("the accumulator", lambda status: agent.input("StatAccumInput",
-                                                             status)["accum_bytes"] > 0)
 
 
 def send_stats(site, lines="logins:3|c\nlogins:4|c\norders:5|c\nload:2.5|g\n"):

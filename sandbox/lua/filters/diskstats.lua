@@ -14,8 +14,11 @@ local work = {"WritesCompleted", "ReadsCompleted", "SectorsWritten", "SectorsRea
               "ReadsMerged"}
 local times = {"TimeWriting", "TimeReading", "TimeDoingIO", "WeightedTimeDoingIO"}
 
-last_run = {} -- rows and seconds of the buffers
-stats = {}    -- { disk, time = buffers, last = values of the message before }
+-- State, in the form that Heka's has: rows and seconds of the buffers; the buffers, and last_value
+-- of each field.
+last_run = {}
+stats = {disk_stats = {fields = {}}, time_stats = {}}
+for i, name in ipairs(work) do stats.disk_stats.fields[i] = {name = name} end
 
 local function columns(names, unit, aggregation)
     local found = {}
@@ -25,30 +28,32 @@ end
 
 -- Buffers of these rows, new ones when there are none or others.
 local function prepare(seconds)
-    if stats.disk and last_run.rows == rows and last_run.sec_per_row == seconds then return end
+    local disk, time = stats.disk_stats, stats.time_stats
+    if disk.cbuf and last_run.rows == rows and last_run.sec_per_row == seconds then return end
     last_run.rows, last_run.sec_per_row = rows, seconds
-    stats.disk = graph.new(WORK, rows, seconds, columns(work, "per_" .. seconds .. "_s", "none"))
-    stats.time = graph.new(TIMES, rows, seconds, columns(times, "ms", "max"))
-    stats.last = stats.last or {}
+    disk.cbuf = graph.new(WORK, rows, seconds, columns(work, "per_" .. seconds .. "_s", "none"))
+    time.cbuf = graph.new(TIMES, rows, seconds, columns(times, "ms", "max"))
 end
 
 function process_message()
     local ns, seconds = read_message("Timestamp"), read_message("Fields[TickerInterval]")
     if type(seconds) ~= "number" then return -1 end
     prepare(seconds)
-    if not graph.set_fields(stats.time, ns, times) then return -1 end
+    if not graph.set_fields(stats.time_stats.cbuf, ns, times) then return -1 end
+    local disk = stats.disk_stats
     for i, name in ipairs(work) do
         local value = read_message("Fields[" .. name .. "]")
         if type(value) ~= "number" then return -1 end
-        if stats.last[i] then stats.disk:set(ns, i, value - stats.last[i]) end
-        stats.last[i] = value
+        local field = disk.fields[i]
+        if field.last_value then disk.cbuf:set(ns, i, value - field.last_value) end
+        field.last_value = value
     end
     return 0
 end
 
 function timer_event(ns)
-    if not stats.disk then return end
-    graph.inject(ns, WORK, stats.disk)
-    graph.inject(ns, TIMES, stats.time)
+    if not stats.disk_stats.cbuf then return end
+    graph.inject(ns, WORK, stats.disk_stats.cbuf)
+    graph.inject(ns, TIMES, stats.time_stats.cbuf)
     alert.send_queue(ns)
 end

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 // clang-format off
 #include <cmocka.h>
@@ -53,6 +54,44 @@ static void test_encoded_subjects(void **state)
     /* No word ends within a character, and none breaks the head. */
     assert_string_equal(subject("x\r\nBcc: evil"), "Subject: =?utf-8?Q?x=0D=0ABcc:_evil?=");
     assert_string_equal(subject("\xFF"), "Subject: =?utf-8?Q?=FF?=");
+}
+
+/* The first byte behind "=?utf-8?B?" or "=?utf-8?Q?". */
+static unsigned first_byte(const char *word)
+{
+    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    unsigned byte = 0;
+    if (word[8] == 'B')
+        return (unsigned)((strchr(base64, word[10]) - base64) << 2 |
+                          (strchr(base64, word[11]) - base64) >> 4);
+    if (word[10] == '=')
+        assert_int_equal(sscanf(word + 11, "%2X", &byte), 1);
+    return byte != 0 ? byte : (unsigned char)word[10];
+}
+
+/* Wherever the characters lie, each word begins with a whole one, in Q as in B. */
+static void test_words_hold_whole_characters(void **state)
+{
+    static const struct {
+        const char *part, *kind; /* many of them; how the words are encoded */
+    } cases[] = {
+        {"much of it \xC3\xA9", "=?utf-8?Q?"},
+        {"\xE6\xB5\x8B", "=?utf-8?B?"},
+    };
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        for (unsigned shift = 0; shift < 48; shift++) {
+            char source[400] = "";
+            unsigned words = 0;
+            memset(source, 'a', shift);
+            for (unsigned n = 0; n < 25; n++)
+                strncat(source, cases[i].part, sizeof(source) - strlen(source) - 1);
+            const char *word = strstr(subject(source), cases[i].kind);
+            for (; word != NULL; word = strstr(word + 1, cases[i].kind), words++)
+                assert_int_not_equal(first_byte(word) & 0xc0, 0x80);
+            assert_true(words >= 2);
+        }
+    }
 }
 
 static void test_body(void **state)
@@ -108,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_subjects),
         cmocka_unit_test(test_encoded_subjects),
+        cmocka_unit_test(test_words_hold_whole_characters),
         cmocka_unit_test(test_body),
         cmocka_unit_test(test_head),
     };
