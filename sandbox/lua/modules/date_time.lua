@@ -185,7 +185,8 @@ M.clf_timestamp = Ct(M.date_mday * "/" * M.date_mabbr * "/" * M.date_fullyear * 
 
 -- It has no year: this one. Several blanks may stand before a day of one digit.
 local this_year = Cg(P(true) / function() return os.date("%Y") end, "year")
-M.rfc3164_timestamp = Ct(M.date_mabbr * P" "^1 * Cg(digit^-2, "day") * P" "^1 * clock * this_year)
+M.rfc3164_timestamp = Ct(M.date_mabbr * P" "^1 * Cg(digit * digit^-1, "day") * P" "^1 * clock
+                         * this_year)
 
 M.mysql_timestamp = Ct(M.date_fullyear * M.date_month * M.date_mday * M.time_hour * M.time_minute
                        * M.time_second)

@@ -48,7 +48,7 @@ local function split_pri(number)
     number = tonumber(number)
     return {facility = math.floor(number / 8), severity = number % 8}
 end
-local pri = digit^-3 / split_pri
+local pri = digit * digit^-2 / split_pri
 
 local name = (printable - S'=]" ')^-32
 local function parameter_name(text) return "_" .. text end
@@ -100,7 +100,7 @@ local properties = {
     rawmsg = P(1)^0,
     source = host_name,
     ["structured-data"] = Ct"" * nothing + element,
-    syslogfacility = digit^-3 / tonumber,
+    syslogfacility = digit * digit^-2 / tonumber,
     ["syslogfacility-text"] = facility,
     syslogpriority = digit / tonumber,
     ["syslogpriority-text"] = M.severity,
