@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "control/cpus.h"
 #include "control/daemon_state.h"
 #include "control/dynamic_file.h"
 #include "control/folder.h"
@@ -374,6 +375,8 @@ static int prepare(struct daemon *daemon, struct err *err)
                                err) != 0 ||
         open_signals(daemon, err) != 0)
         return -1;
+    if (daemon->setup->core_map != NULL)
+        cpus_leave(daemon->setup->core_map->workers, daemon->setup->core_map->worker_count);
     daemon->accums = stat_accums_new();
     daemon->sandboxes = sandbox_pool_new(NULL, err);
     sandbox_home_set_pool(daemon->sandboxes);

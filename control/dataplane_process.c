@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/cpus.h"
+
 enum { ARGUMENTS_MAX = 16, EXIT_NO_PROGRAM = 127, EXIT_BY_SIGNAL = 128 };
 
 /* execv() takes them without const, and changes nothing. */
@@ -54,6 +56,7 @@ static void become(char *const arguments[], pid_t parent)
         _exit(EXIT_NO_PROGRAM);
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    cpus_restore();
     execv(arguments[0], arguments);
     _exit(EXIT_NO_PROGRAM);
 }

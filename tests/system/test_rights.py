@@ -68,6 +68,23 @@ def test_root_is_given_up_behind_the_start(lab):
     appliance.stop()
 
 
+@heka.needs_namespaces
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU")
+def test_hekad_keeps_off_the_cores_that_are_polled(lab):
+    appliance = lab.appliance(lab.wire().inner, CONFIG)
+    status = appliance.status()
+    plane, ours = status["dataplane"]["pid"], os.sched_getaffinity(0)
+    polled = set()
+    for task in os.listdir(f"/proc/{plane}/task"):
+        with open(f"/proc/{plane}/task/{task}/comm", encoding="utf-8") as file:
+            if file.read().startswith("rte-worker"):
+                polled |= os.sched_getaffinity(int(task))
+    assert polled and polled < ours
+    for task in os.listdir(f"/proc/{status['pid']}/task"):
+        assert os.sched_getaffinity(int(task)) == ours - polled
+    appliance.stop()
+
+
 @heka.needs_root
 @heka.needs_namespaces
 def test_an_ordinary_user_in_a_user_namespace(lab):
