@@ -174,6 +174,8 @@ def starts_threads(path):
 
 
 def run_dev(label):
+    if os.path.exists(repeated_path()):
+        os.unlink(repeated_path())
     results = [build("dev")]
     if results[0].failed:
         return results
@@ -241,6 +243,18 @@ def print_skips(results):
         print(f"skipped: {number} of {name} ({preset}): {reason}")
 
 
+def repeated_path():
+    return os.path.join(ROOT, "build", "dev", "pytest", "repeated.txt")
+
+
+def print_repeated():
+    """Cases that passed only when they were run again: to be looked at, though nothing failed."""
+    if os.path.exists(repeated_path()):
+        with open(repeated_path(), encoding="utf-8") as file:
+            for line in file:
+                print(f"repeated: {line.strip()} passed when it was run again")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="tests/run")
     parser.add_argument("--quick", action="store_true", help="preset dev only")
@@ -255,6 +269,7 @@ def main():
     print_failures(results)
     print_table(results)
     print_skips(results)
+    print_repeated()
     passed = sum(result.passed for result in results)
     failed = sum(result.failed for result in results)
     skipped = sum(len(result.skips) for result in results)

@@ -220,7 +220,9 @@ def test_inject_over_tls(site):
         "heka-inject", *trusted[:3], "-payload", "x", *client, status=1)
     assert "certificate is not accepted" in site.run(
         "heka-inject", *trusted, *client, "-server_name", "elsewhere", status=1)
-    assert "TLS" in site.run("heka-inject", *trusted, status=1)
+    # TLS 1.3 tells a client without certificate behind the handshake; or the connection just ends.
+    text = site.run("heka-inject", *trusted, status=1)
+    assert "TLS" in text or "cannot end the connection" in text
     assert "key_file is not given" in site.run("heka-inject", *trusted, *client[:2], status=1)
     _, everything = site.end(2)
     assert [message["Payload"] for message in everything] == ["hello", "again"]
