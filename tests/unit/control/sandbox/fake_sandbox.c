@@ -122,7 +122,7 @@ int main(void)
         if (fd >= 0 && sandbox_channel_open(&fake.channel, fd) == 0) {
             fake.name = sandbox_blob_text(fake.channel.blob, fake.channel.blob_bytes, "name");
             fake.random = strtoull(fake.name + strcspn(fake.name, "0123456789"), NULL, 10);
-            memset(fake.channel.header->text, 'x', sizeof(fake.channel.header->text));
+            memset(fake.channel.header->text, 'n', sizeof(fake.channel.header->text));
             atomic_store(&fake.channel.header->state,
                          is(&fake, "refuse") ? SANDBOX_STATE_FAILED : SANDBOX_STATE_READY);
         }
