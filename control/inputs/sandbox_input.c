@@ -43,7 +43,6 @@ struct sandbox_input_state {
     const struct sandbox_input_options *config;
     struct sandbox_client *client;
     struct sandbox_state *preserved; /* NULL: without preserve_data */
-    bool has_answer, has_failed;
     bool must_end; /* the host says so */
 };
 
@@ -67,7 +66,6 @@ static void inject(void *arg, const void *message, size_t size, uint16_t hops)
 static void take_output(void *arg, int outcome, const void *bytes, size_t size)
 {
     struct sandbox_input_state *input = arg;
-    input->has_answer = true;
     input_host_count(input->host, COUNT_RUNS, 1);
     if (outcome == SANDBOX_OK)
         return;
@@ -196,7 +194,6 @@ static bool was_stopped(const struct sandbox_input_state *input)
 /* 0: it returned; else it is over. */
 static int run_once(struct sandbox_input_state *input)
 {
-    input->has_answer = false;
     if (sandbox_client_send_message(input->client, "", 0, 0) != 0)
         return input_host_fail(input->host, -1, "FATAL: %s", sandbox_client_text(input->client));
     while (turn(input))

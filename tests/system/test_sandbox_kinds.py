@@ -260,8 +260,7 @@ def test_an_input_without_ticker_runs_once_and_hekad_goes_on(lab):
     assert agent.status()["state"] == "running"
 
 
-# [option SandboxInput.preserve_data]
-def test_an_endless_input_is_stopped_and_keeps_its_state(lab):
+def test_an_endless_input_is_stopped_and_loses_nothing(lab):
     path = sandbox.script(lab, "input.lua", """
         count = 0
         function process_message()
@@ -272,8 +271,7 @@ def test_an_endless_input_is_stopped_and_keeps_its_state(lab):
             end
         end
         """)
-    agent = lab.agent("agent", input_section(path, "preserve_data = true") +
-                      FILE % ("Type == 'made'", "PayloadEncoder") +
+    agent = lab.agent("agent", input_section(path) + FILE % ("Type == 'made'", "PayloadEncoder") +
                       "[PayloadEncoder]\nappend_newlines = true\n")
     agent.wait("some", lambda status: "number 100\n" in sandbox.output(lab))
     agent.process.stop()
