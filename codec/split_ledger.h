@@ -2,7 +2,7 @@
  *
  * split_ledger.h - pieces of a splitter as counters of the ledger's stage `text`.
  *
- * Place:   whoever splits: listeners of the data plane, control/input_stream.c.
+ * Place:   whoever splits: listeners of the data plane, control/plugins/input_stream.c.
  * Threads: no state.
  */
 #ifndef CODEC_SPLIT_LEDGER_H

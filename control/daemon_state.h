@@ -9,17 +9,17 @@
 #define CONTROL_DAEMON_STATE_H
 
 #include "control/admin.h"
-#include "control/consumer.h"
+#include "control/lanes/consumer.h"
 #include "control/daemon.h"
 #include "control/dynamic.h"
-#include "control/filter_host.h"
-#include "control/input_host.h"
-#include "control/lane_table.h"
+#include "control/plugins/filter_host.h"
+#include "control/plugins/input_host.h"
+#include "control/lanes/lane_table.h"
 #include "control/report.h"
 #include "control/run_dir.h"
 #include "control/self.h"
 #include "control/service_notify.h"
-#include "control/wait_graph.h"
+#include "control/plugins/wait_graph.h"
 #include "core/clock.h"
 
 enum {
@@ -90,14 +90,14 @@ struct running_input { /* host NULL: the place is free */
     bool is_new, is_started, is_stopping;
     bool has_exited; /* by itself */
     bool is_self;    /* hekad's own messages: of no configuration */
-    int former; /* place of the input that has to end before this one starts, or -1 */
+    int former;      /* place of the input that has to end before this one starts, or -1 */
 };
 
 struct daemon {
     const struct daemon_config *config;
-    struct setup *setup; /* of the plan in force */
+    struct setup *setup;       /* of the plan in force */
     struct setup *first_setup; /* with the texts of the data plane's command; or NULL */
-    unsigned generation; /* its number */
+    unsigned generation;       /* its number */
     struct producer_plan *plan;
     bool is_changing;         /* a generation is offered that not all producers have adopted */
     struct setup *next_setup; /* of that one */

@@ -7,21 +7,21 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "control/plugin_types.h"
+#include "control/config/plugin_types.h"
 #include "control/setup.h"
 #include "core/clock.h"
 #include "core/log.h"
 
 enum {
-    QUIET_MS = 50,    /* after the last change, so that many make one reload */
-    PATIENCE_MS = 250, /* after the first one */
+    QUIET_MS = 50,       /* after the last change, so that many make one reload */
+    PATIENCE_MS = 250,   /* after the first one */
     UNCLAIMED_MS = 10000 /* for owners to put what an earlier hekad had */
 };
 
 struct entry {
     char *owner, *name;
-    char *running;           /* text in force, or NULL */
-    char *wanted, *offered;  /* of a change, NULL: it is a removal */
+    char *running;              /* text in force, or NULL */
+    char *wanted, *offered;     /* of a change, NULL: it is a removal */
     bool is_wanted, is_offered; /* a change is pending; one is being tried */
     bool has_failed;
     bool is_unclaimed; /* of an earlier hekad, and its owner has not put it yet */
@@ -417,8 +417,7 @@ int dynamic_adopt(struct dynamic *dynamic, const struct dynamic_sections *sectio
 /* Those that their owners have not put again. */
 static void drop_unclaimed(struct dynamic *dynamic, uint64_t now_ns)
 {
-    if (dynamic->adopted_ns == 0 ||
-        now_ns - dynamic->adopted_ns < UNCLAIMED_MS * CLOCK_NS_PER_MS)
+    if (dynamic->adopted_ns == 0 || now_ns - dynamic->adopted_ns < UNCLAIMED_MS * CLOCK_NS_PER_MS)
         return;
     dynamic->adopted_ns = 0;
     for (unsigned i = 0; i < dynamic->count; i++) {

@@ -22,7 +22,7 @@
 
 #include <stdbool.h>
 
-#include "control/hekad_config.h"
+#include "control/config/hekad_config.h"
 
 enum { DYNAMIC_SECTIONS_MAX = CONFIG_EXTRAS_MAX, DYNAMIC_TEXT_MAX = 1 << 20 };
 

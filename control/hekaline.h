@@ -2,9 +2,10 @@
  *
  * hekaline.h - what a shared object in plugin_dir shows to hekad: its plugin types.
  *
- * Place:   installed as hekaline/hekaline.h with the contracts of the kinds (control/input.h,
- *          codec/splitter.h, codec/decoder.h, control/filter.h, codec/encoder.h, control/output.h)
- *          and what they use; control/native.c loads the objects. docs/plugin-guide.md.
+ * Place:   installed as hekaline/hekaline.h with the contracts of the kinds
+ *          (control/plugins/input.h, codec/splitter.h, codec/decoder.h, control/plugins/filter.h,
+ *          codec/encoder.h, control/plugins/output.h) and what they use; control/plugins/native.c
+ *          loads the objects. docs/plugin-guide.md.
  * Threads: the table is constant.
  * Failure: a table of another ABI, or with structs of other sizes, is refused at start.
  *
@@ -18,9 +19,9 @@
 #include "codec/decoder.h"
 #include "codec/encoder.h"
 #include "codec/splitter.h"
-#include "control/filter.h"
-#include "control/input.h"
-#include "control/output.h"
+#include "control/plugins/filter.h"
+#include "control/plugins/input.h"
+#include "control/plugins/output.h"
 #include "core/plugin.h"
 
 struct heka_plugin {
@@ -29,8 +30,14 @@ struct heka_plugin {
 };
 
 /* A row of the table. */
-#define HEKA_PLUGIN(type_ops) {&(type_ops).plugin, sizeof(type_ops)}
-#define HEKA_PLUGINS_END {NULL, 0}
+#define HEKA_PLUGIN(type_ops)                                                                      \
+    {                                                                                              \
+        &(type_ops).plugin, sizeof(type_ops)                                                       \
+    }
+#define HEKA_PLUGINS_END                                                                           \
+    {                                                                                              \
+        NULL, 0                                                                                    \
+    }
 
 struct heka_plugins {
     uint32_t abi;      /* PLUGIN_ABI */

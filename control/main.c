@@ -9,26 +9,21 @@
 #include "control/admin.h"
 #include "control/daemon.h"
 #include "control/dynamic.h"
-#include "control/explain_command.h"
-#include "control/option.h"
-#include "control/queue_command.h"
+#include "control/commands/explain_command.h"
+#include "control/config/option.h"
+#include "control/commands/queue_command.h"
 #include "control/rule_report.h"
 #include "control/setup.h"
-#include "control/start_check.h"
+#include "control/config/start_check.h"
 #include "control/status.h"
-#include "control/top_command.h"
-#include "control/types_command.h"
+#include "control/commands/top_command.h"
+#include "control/commands/types_command.h"
 #include "core/check.h"
 #include "core/log.h"
 #include "core/paths.h"
 #include "stats/name_hash.h"
 
-enum {
-    PATH_SIZE = 1024,
-    SOCKET_SIZE = PATH_SIZE + 16,
-    NUMBER_MAX = 86400,
-    INTERVAL_MS_MIN = 100
-};
+enum { PATH_SIZE = 1024, SOCKET_SIZE = PATH_SIZE + 16, NUMBER_MAX = 86400, INTERVAL_MS_MIN = 100 };
 
 struct arguments {
     const char *command; /* NULL, or one of those that take the common options */
@@ -72,12 +67,17 @@ static int set_option(struct arguments *arguments, int argc, char **argv, int *a
         const char *name, **text;
         bool *flag;
     } options[] = {
-        {"config", &arguments->config, NULL},   {"run-dir", &arguments->run_dir, NULL},
-        {"interval", &arguments->interval, NULL}, {"n", &arguments->count, NULL},
-        {"check", NULL, &arguments->check},     {"json", NULL, &arguments->json},
+        {"config", &arguments->config, NULL},
+        {"run-dir", &arguments->run_dir, NULL},
+        {"interval", &arguments->interval, NULL},
+        {"n", &arguments->count, NULL},
+        {"check", NULL, &arguments->check},
+        {"json", NULL, &arguments->json},
         {"rules", NULL, &arguments->rules},
-        {"version", NULL, &arguments->version}, {"help", NULL, &arguments->help},
-        {"h", NULL, &arguments->help},          {"help-config", NULL, &arguments->help_config},
+        {"version", NULL, &arguments->version},
+        {"help", NULL, &arguments->help},
+        {"h", NULL, &arguments->help},
+        {"help-config", NULL, &arguments->help_config},
     };
     for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         const char *value;

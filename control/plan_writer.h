@@ -8,7 +8,7 @@
 #ifndef CONTROL_PLAN_WRITER_H
 #define CONTROL_PLAN_WRITER_H
 
-#include "control/instances.h"
+#include "control/plugins/instances.h"
 
 struct rule_store;
 

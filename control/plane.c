@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "control/folder.h"
-#include "control/lane_watch.h"
-#include "control/leftover.h"
+#include "control/lanes/lane_watch.h"
+#include "control/lanes/leftover.h"
 #include "control/plan_writer.h"
-#include "control/plugins.h"
+#include "control/plugins/plugins.h"
 #include "core/log.h"
 
 enum {

@@ -4,12 +4,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "control/dynamic_file.h"
+#include "control/config/dynamic_file.h"
 #include "control/plan_writer.h"
 #include "control/plane.h"
-#include "control/plugins.h"
+#include "control/plugins/plugins.h"
 #include "control/rule_store.h"
-#include "control/slots.h"
+#include "control/plugins/slots.h"
 #include "core/log.h"
 
 enum {
@@ -220,8 +220,7 @@ static int load_and_change(struct daemon *daemon, struct err *err)
         return err_add(err, "out of memory");
     source.extras = sections.extras;
     source.extra_count = sections.count;
-    source.is_incomplete =
-        config_files_read(daemon->config->config_path, &source.files, err) != 0;
+    source.is_incomplete = config_files_read(daemon->config->config_path, &source.files, err) != 0;
     int rc = source.files != NULL ? setup_make(&source, &next, err, &notes) : -1;
     config_files_put(source.files);
     dynamic_sections_fini(&sections);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/batch.h"
-#include "control/filter_host.h"
+#include "control/lanes/batch.h"
+#include "control/plugins/filter_host.h"
 #include "core/clock.h"
 
 enum { INTERVAL_S = 5 };
@@ -19,8 +19,8 @@ static const char *const categories[] = {"globals", "inputs",  "splitters", "dec
 
 static bool wants_reports(const char *matcher)
 {
-    return matcher != NULL && (strstr(matcher, "heka.all-report") != NULL ||
-                               strstr(matcher, "heka.memstat") != NULL);
+    return matcher != NULL &&
+           (strstr(matcher, "heka.all-report") != NULL || strstr(matcher, "heka.memstat") != NULL);
 }
 
 static void take_interval(unsigned *interval_s, const char *matcher, int64_t ticker_s)
@@ -57,9 +57,8 @@ bool report_is_due(struct report *report, unsigned interval_s, uint64_t now_ns)
 
 static void add(json_t *plugin, const char *name, json_int_t value, const char *representation)
 {
-    json_object_set_new(
-        plugin, name,
-        json_pack("{s:s, s:I}", "representation", representation, "value", value));
+    json_object_set_new(plugin, name,
+                        json_pack("{s:s, s:I}", "representation", representation, "value", value));
 }
 
 static json_int_t value_of(const json_t *row, const char *key)
@@ -86,9 +85,8 @@ static void add_counters(json_t *plugin, const json_t *row)
 {
     const char *key;
     json_t *value;
-    json_object_foreach(json_object_get(row, "plugin"), key, value)
-        if (json_is_integer(value))
-            add(plugin, key, json_integer_value(value), "count");
+    json_object_foreach(json_object_get(row, "plugin"), key, value) if (json_is_integer(value))
+        add(plugin, key, json_integer_value(value), "count");
 }
 
 /* What an input says of itself. */
@@ -96,12 +94,10 @@ static void add_own(json_t *plugin, const json_t *row)
 {
     const char *key;
     json_t *value;
-    json_object_foreach(json_object_get(row, "report"), key, value)
-        if (json_is_integer(value))
-            add(plugin, key, json_integer_value(value), "count");
-        else
-            json_object_set_new(plugin, key,
-                                json_pack("{s:s, s:O}", "representation", "", "value", value));
+    json_object_foreach(json_object_get(row, "report"), key, value) if (json_is_integer(value))
+        add(plugin, key, json_integer_value(value), "count");
+    else json_object_set_new(plugin, key,
+                             json_pack("{s:s, s:O}", "representation", "", "value", value));
 }
 
 /* Messages wait in lanes, which are limited in bytes: their capacity in messages is 0. */
@@ -135,8 +131,9 @@ static json_t *find_row(const json_t *rows, const char *name)
 {
     size_t index;
     json_t *row;
-    json_array_foreach((json_t *)(uintptr_t)rows, index, row) if (
-        strcmp(json_string_value(json_object_get(row, "name")), name) == 0) return row;
+    json_array_foreach((json_t *)(uintptr_t)rows, index,
+                       row) if (strcmp(json_string_value(json_object_get(row, "name")), name) ==
+                                0) return row;
     return NULL;
 }
 
@@ -149,9 +146,8 @@ static void add_inputs(json_t *report, const json_t *rows, const struct instance
         add_counters(plugin, find_row(rows, input->name));
         add_own(plugin, find_row(rows, input->name));
         if (input->common.synchronous_decode)
-            json_object_set_new(
-                plugin, "SynchronousDecode",
-                json_pack("{s:s, s:s}", "representation", "", "value", "true"));
+            json_object_set_new(plugin, "SynchronousDecode",
+                                json_pack("{s:s, s:s}", "representation", "", "value", "true"));
         json_array_append_new(list, plugin);
     }
     if (json_array_size(list) > 0)
@@ -280,11 +276,20 @@ static void print_value(const json_t *value, FILE *out)
 static void print_plugin(const json_t *plugin, FILE *out)
 {
     static const char *const columns[] = {
-        "InChanCapacity",        "InChanLength",    "MatchChanCapacity",
-        "MatchChanLength",       "MatchAvgDuration", "ProcessMessageCount",
-        "InjectMessageCount",    "Memory",          "MaxMemory",
-        "MaxInstructions",       "MaxOutput",       "ProcessMessageAvgDuration",
-        "TimerEventAvgDuration", "SynchronousDecode",
+        "InChanCapacity",
+        "InChanLength",
+        "MatchChanCapacity",
+        "MatchChanLength",
+        "MatchAvgDuration",
+        "ProcessMessageCount",
+        "InjectMessageCount",
+        "Memory",
+        "MaxMemory",
+        "MaxInstructions",
+        "MaxOutput",
+        "ProcessMessageAvgDuration",
+        "TimerEventAvgDuration",
+        "SynchronousDecode",
     };
     fprintf(out, "%s:\n", json_string_value(json_object_get(plugin, "Name")));
     for (unsigned i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {

@@ -12,7 +12,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "control/instances.h"
+#include "control/plugins/instances.h"
 #include "control/self.h"
 
 struct report { /* when the next one is due */

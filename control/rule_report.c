@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/instances.h"
+#include "control/plugins/instances.h"
 #include "control/rule_store.h"
 #include "matcher/rule_cost.h"
 
@@ -81,9 +81,8 @@ static json_t *database_json(const struct rule_store *store)
                      origins[status.origin], "rules", (int)status.rules, "bytes",
                      number(status.bytes), "ready_us", number(status.ready_ns / 1000),
                      "compilations", number(status.compilations), "cache_hits",
-                     number(status.cache_hits), "unsaved", number(status.unsaved),
-                     "files_written", number(status.files_written), "files_again",
-                     number(status.files_again));
+                     number(status.cache_hits), "unsaved", number(status.unsaved), "files_written",
+                     number(status.files_written), "files_again", number(status.files_again));
 }
 
 static json_t *pass_json(const struct counters *counters)
@@ -211,8 +210,7 @@ int rule_report_measure(json_t *status, const json_t *samples, struct err *err)
         free(set);
         return err_add(err, "out of memory");
     }
-    json_array_foreach(json_object_get(samples, "samples"), index, text)
-        add_sample(set, text);
+    json_array_foreach(json_object_get(samples, "samples"), index, text) add_sample(set, text);
     json_object_set_new(matcher, "samples", number(set->count));
     if (set->count > 0)
         rc = measure_all(matcher, set, err);
@@ -268,9 +266,10 @@ void rule_report_print(const json_t *status, FILE *out)
         print_rule(rule, together != NULL, out);
     }
     if (together != NULL)
-        fprintf(out, "  each rule alone on %lld messages that were read lately, measured now; "
-                "together %.1f cycles a message\n", integer(matcher, "samples"),
-                json_number_value(together));
+        fprintf(out,
+                "  each rule alone on %lld messages that were read lately, measured now; "
+                "together %.1f cycles a message\n",
+                integer(matcher, "samples"), json_number_value(together));
     else if (json_object_get(matcher, "samples") != NULL)
         fprintf(out, "  no message was read yet to measure the rules with\n");
 }

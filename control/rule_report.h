@@ -14,7 +14,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "control/reader.h"
+#include "control/lanes/reader.h"
 #include "core/counters.h"
 #include "core/err.h"
 

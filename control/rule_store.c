@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "control/folder.h"
-#include "control/instances.h"
+#include "control/plugins/instances.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/record.h"
@@ -98,12 +98,12 @@ static int compile(struct rule_store *store, const struct instances *instances,
     struct stat status;
     struct rule_store_status *report = &store->status;
     uint64_t start_ns = clock_mono_ns();
-    bool has_cache = cache_dir(instances->config->globals.base_dir, cache) == 0 &&
-                     stat(cache, &status) == 0;
+    bool has_cache =
+        cache_dir(instances->config->globals.base_dir, cache) == 0 && stat(cache, &status) == 0;
     report->origin = RULESET_NOT_SAVED;
-    int rc = has_cache ? ruleset_compile_cached(cache, rules, count, &store->rules,
-                                                &report->origin, err)
-                       : ruleset_compile(rules, count, &store->rules, err);
+    int rc = has_cache
+                 ? ruleset_compile_cached(cache, rules, count, &store->rules, &report->origin, err)
+                 : ruleset_compile(rules, count, &store->rules, err);
     report->ready_ns = clock_mono_ns() - start_ns;
     report->rules = (unsigned)count;
     totals.compilations += report->origin != RULESET_CACHED;

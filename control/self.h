@@ -11,7 +11,7 @@
 #ifndef CONTROL_SELF_H
 #define CONTROL_SELF_H
 
-#include "control/input.h"
+#include "control/plugins/input.h"
 
 enum { SELF_MESSAGES_MAX = 256, SELF_FIELDS_MAX = 8 };
 

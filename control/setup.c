@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "control/native.h"
+#include "control/plugins/native.h"
 #include "control/sandbox/sandbox_home.h"
 #include "core/paths.h"
 

@@ -11,7 +11,7 @@
 #define CONTROL_SETUP_H
 
 #include "control/dataplane_process.h"
-#include "control/instances.h"
+#include "control/plugins/instances.h"
 
 enum { SETUP_PATH_SIZE = 1024 };
 

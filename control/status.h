@@ -13,9 +13,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "control/consumer.h"
-#include "control/filter_host.h"
-#include "control/input_host.h"
+#include "control/lanes/consumer.h"
+#include "control/plugins/filter_host.h"
+#include "control/plugins/input_host.h"
 #include "core/counters.h"
 
 enum { STATUS_INPUTS_MAX = 256 };

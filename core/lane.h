@@ -2,8 +2,8 @@
  *
  * lane.h - single-producer, many-consumer ring of message records in shared memory.
  *
- * Place:   dataplane workers, housekeeping and hekad's producers write; control/reader.c reads,
- *          each consumer with a cursor of its own in each lane, as in a disruptor. Bytes:
+ * Place:   dataplane workers, housekeeping and hekad's producers write; control/lanes/reader.c
+ *          reads, each consumer with a cursor of its own in each lane, as in a disruptor. Bytes:
  *          docs/formats/lane.md.
  * Threads: reserve, commit, publish, admit, dismiss [producer]; next, take, release [the consumer
  *          that owns the cursor].
@@ -54,7 +54,7 @@ _Static_assert(offsetof(struct lane_header, consumer_count) == 24, "docs/formats
 _Static_assert(offsetof(struct lane_header, head) == 64, "docs/formats/lane.md");
 _Static_assert(sizeof(struct lane_header) <= LANE_HEADER_BYTES, "docs/formats/lane.md");
 
-struct lane_cursor { /* in the cursors file; its consumer writes */
+struct lane_cursor {                    /* in the cursors file; its consumer writes */
     _Alignas(64) _Atomic uint64_t tail; /* bytes that the consumer has released since creation */
     _Atomic uint64_t admitted;          /* of the admission that all this is about */
     struct lane_mark marks[2];          /* the one whose position is `tail` says how many */
@@ -77,16 +77,16 @@ struct lane_writer {
     uint64_t capacity;
     const struct lane_cursor *cursors; /* consumer_count of them */
     unsigned consumer_count;
-    uint64_t holding[RECORD_MASK_WORDS]; /* consumers that hold the lane back */
-    uint64_t head;            /* committed, perhaps not published */
-    uint64_t min_tail;        /* no consumer that holds is behind this */
-    uint64_t tails[RECORD_CONSUMERS_MAX];      /* last valid cursors, or floors */
-    uint64_t seen[RECORD_CONSUMERS_MAX];       /* last cursors as read */
+    uint64_t holding[RECORD_MASK_WORDS];         /* consumers that hold the lane back */
+    uint64_t head;                               /* committed, perhaps not published */
+    uint64_t min_tail;                           /* no consumer that holds is behind this */
+    uint64_t tails[RECORD_CONSUMERS_MAX];        /* last valid cursors, or floors */
+    uint64_t seen[RECORD_CONSUMERS_MAX];         /* last cursors as read */
     uint64_t dismissed_at[RECORD_CONSUMERS_MAX]; /* holds until it is here; UINT64_MAX: stays */
-    unsigned slowest;         /* consumer that min_tail belongs to */
+    unsigned slowest;                            /* consumer that min_tail belongs to */
     uint64_t bad_cursor_count;
     struct lane_bounds *bounds[RECORD_CONSUMERS_MAX]; /* as admitted; may be NULL */
-    uint64_t dropping[RECORD_MASK_WORDS];  /* those that hold with LANE_DROP */
+    uint64_t dropping[RECORD_MASK_WORDS];             /* those that hold with LANE_DROP */
     bool has_droppers;
     uint64_t counts[RECORD_CONSUMERS_MAX]; /* droppers: records committed since admission */
     struct lane_place *places;             /* LANE_PLACES of them; the caller's */
@@ -96,8 +96,8 @@ struct lane_writer {
 /* `header` and `ring` are fresh zeroed memory; capacity a power of two within LANE_BYTES_*. All
  * consumers hold the lane back, from its beginning. */
 void lane_writer_init(struct lane_writer *writer, struct lane_header *header,
-                      const struct lane_cursor *cursors, unsigned consumer_count,
-                      uint32_t index, uint64_t capacity);
+                      const struct lane_cursor *cursors, unsigned consumer_count, uint32_t index,
+                      uint64_t capacity);
 
 /* LANE_PLACES zeroed places, which must be there before a consumer is admitted with LANE_DROP. */
 void lane_set_places(struct lane_writer *writer, struct lane_place *places);

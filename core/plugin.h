@@ -3,7 +3,7 @@
  * plugin.h - what inputs, splitters, decoders, filters, encoders and outputs have in common.
  *
  * Place:   each kind has an ops struct that begins with struct plugin_ops (codec/encoder.h,
- *          control/output.h); builtin tables list them.
+ *          control/plugins/output.h); builtin tables list them.
  * Threads: init and fini [main]; work functions as the kind's header says.
  * Memory:  the host allocates state_size zeroed bytes and frees them after fini.
  * Failure: fini is legal on zeroed state and after a failed init.

@@ -2,7 +2,7 @@
  *
  * counter_filter.c - CounterFilter: how many messages a second its matcher accepts, as a message.
  *
- * Place:   control/filter_host.c.
+ * Place:   control/plugins/filter_host.c.
  * Source:  Heka 0.11 CounterFilter: the texts and when they come. Heka's rate is for the time since
  *          the last report; ours for the interval, also when intervals without messages came
  *          before it.

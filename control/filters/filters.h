@@ -7,7 +7,7 @@
 #ifndef CONTROL_FILTERS_FILTERS_H
 #define CONTROL_FILTERS_FILTERS_H
 
-#include "control/filter.h"
+#include "control/plugins/filter.h"
 
 extern const struct filter_ops counter_filter, sandbox_filter, sandbox_manager_filter, stat_filter;
 

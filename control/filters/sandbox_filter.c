@@ -2,7 +2,7 @@
  *
  * sandbox_filter.c - SandboxFilter: messages to a Lua script, and what it makes of them.
  *
- * Place:   control/filter_host.c drives it; the script runs in a worker (control/sandbox/).
+ * Place:   control/plugins/filter_host.c drives it; the script runs in a worker (control/sandbox/).
  * Threads: the filter's own; init and figures [main].
  * Failure: a message that the script refuses is counted. A script that ends, or is ended, leaves
  *          heka.sandbox-terminated with the reason; what it had not processed is counted as
@@ -14,10 +14,10 @@
 #include <time.h>
 
 #include "control/dynamic.h"
-#include "control/filter_host.h"
+#include "control/plugins/filter_host.h"
 #include "control/filters/filters.h"
-#include "control/hekad_config.h"
-#include "control/producer.h"
+#include "control/config/hekad_config.h"
+#include "control/lanes/producer.h"
 #include "control/sandbox/sandbox_options.h"
 #include "control/sandbox/sandbox_report.h"
 #include "control/sandbox/sandbox_state.h"
@@ -286,8 +286,8 @@ static int process(void *state_memory, const struct msg_view *message, const str
     if (state->is_waiting && !take_over(state))
         return 0;
     checkpoint_when_due(state);
-    while ((rc = sandbox_client_send_message(state->client, record->message,
-                                             record->message_size, record->hops)) == -EAGAIN &&
+    while ((rc = sandbox_client_send_message(state->client, record->message, record->message_size,
+                                             record->hops)) == -EAGAIN &&
            !filter_host_stopping(state->host))
         serve_or_wait(state);
     state->batch++;
@@ -315,9 +315,8 @@ static void turn(void *state_memory)
         return;
     if (state->preserved == NULL)
         checkpoint_when_due(state);
-    else if (!state->is_waiting &&
-             (sandbox_client_is_checkpoint_due(state->client, now_ns) ||
-              filter_host_should_let_go(state->host)))
+    else if (!state->is_waiting && (sandbox_client_is_checkpoint_due(state->client, now_ns) ||
+                                    filter_host_should_let_go(state->host)))
         checkpoint_now(state, now_ns);
 }
 
@@ -419,8 +418,7 @@ static void say_goodbye(struct state *state)
     while (!sandbox_client_is_idle(state->client) && clock_mono_ns() < until_ns)
         serve_or_wait(state);
     if (!sandbox_client_is_idle(state->client))
-        log_error("Plugin '%s' error: its last calls take too long",
-                  filter_host_name(state->host));
+        log_error("Plugin '%s' error: its last calls take too long", filter_host_name(state->host));
 }
 
 static void fini(void *state_memory)
@@ -454,8 +452,8 @@ static const struct filter_counter counters[] = {
     {NULL, NULL},
 };
 
-#define OPTION(member) .key = #member, .offset = offsetof(struct sandbox_filter_config, \
-                                                          options.member)
+#define OPTION(member)                                                                             \
+    .key = #member, .offset = offsetof(struct sandbox_filter_config, options.member)
 static const struct schema_key keys[] = {
     SANDBOX_OPTION_KEYS(struct sandbox_filter_config),
     SANDBOX_OPTION_JIT(struct sandbox_filter_config),

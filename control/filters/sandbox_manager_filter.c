@@ -3,8 +3,8 @@
  * sandbox_manager_filter.c - SandboxManagerFilter: SandboxFilters that signed messages load,
  *                            replace and unload while hekad runs.
  *
- * Place:   control/filter_host.c drives it; sections go in by control/dynamic.h, which brings them
- *          into force as a reload does: no message is lost.
+ * Place:   control/plugins/filter_host.c drives it; sections go in by control/dynamic.h, which
+ *          brings them into force as a reload does: no message is lost.
  * Threads: the filter's own; init [main].
  * Memory:  up to max_filters sections.
  * Failure: what cannot be loaded is in the log and in heka.sandbox-terminated, with the manager as
@@ -222,8 +222,8 @@ static int process(void *state_memory, const struct msg_view *message, const str
 static bool settle(struct state *state, const char *name)
 {
     char text[ERR_TEXT_SIZE];
-    switch (dynamic_state(state->dynamic, filter_host_name(state->host), name, text,
-                          sizeof(text))) {
+    switch (
+        dynamic_state(state->dynamic, filter_host_name(state->host), name, text, sizeof(text))) {
     case DYNAMIC_PENDING:
         return false;
     case DYNAMIC_RUNNING:

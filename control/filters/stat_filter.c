@@ -2,7 +2,7 @@
  *
  * stat_filter.c - StatFilter: values of messages as samples for a StatAccumInput in hekad.
  *
- * Place:   control/filter_host.c; control/stat_accum.h takes the samples.
+ * Place:   control/plugins/filter_host.c; control/stat_accum.h takes the samples.
  * Failure: a value that is no number is counted (stats_bad_value); what the accumulator refuses is
  *          counted in the stage `line`.
  * Bounds:  METRICS_MAX metrics; an expanded text of TEXT_MAX bytes, else it is counted

@@ -2,7 +2,7 @@
  *
  * amqp_input.c - AMQPInput: what a queue of an AMQP broker has.
  *
- * Place:   builtin_inputs. The connection: control/amqp_link.h.
+ * Place:   builtin_inputs. The connection: control/net/amqp_link.h.
  * Failure: a delivery is acknowledged when its messages are in the lane: what is not comes again.
  *          When the connection ends the input fails, and starts again as [retries] says.
  * Source:  Heka 0.11 AMQPInput: one delivery is split by itself, its rest dropped (`text`). A
@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "control/amqp_link.h"
-#include "control/input_stream.h"
+#include "control/net/amqp_link.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/inputs.h"
 
 enum { TURN_MS = 100, TAKE_MAX = 256 };

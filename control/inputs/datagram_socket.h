@@ -15,7 +15,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "control/input.h"
+#include "control/plugins/input.h"
 #include "control/inputs/listen_address.h"
 
 enum {

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "control/input_stream.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/docker_link.h"
 #include "control/inputs/inputs.h"
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/http_client.h"
-#include "control/tls.h"
+#include "control/net/http_client.h"
+#include "control/net/tls.h"
 
 /* ---- options ---- */
 
@@ -19,8 +19,7 @@ static int check_certificates(const char *folder, struct err *err)
     for (unsigned i = 0; i < 3; i++)
         if (snprintf(paths[i], PATH_MAX, "%s/%s", folder, names[i]) >= PATH_MAX)
             return err_add(err, "cert_path: found '%s', which is too long", folder);
-    struct tls_options tls = {
-        .root_cafile = paths[0], .cert_file = paths[1], .key_file = paths[2]};
+    struct tls_options tls = {.root_cafile = paths[0], .cert_file = paths[1], .key_file = paths[2]};
     return tls_check(&tls, TLS_CLIENT, err);
 }
 
@@ -88,8 +87,7 @@ static int read_lists(struct docker_fields *fields, const struct docker_options 
         rc = set_if_there(fields, names[i], env_value(env, names[i]));
     names = options->fields_from_labels.items;
     for (size_t i = 0; i < options->fields_from_labels.count && rc == 0; i++)
-        rc = set_if_there(fields, names[i],
-                          json_string_value(json_object_get(labels, names[i])));
+        rc = set_if_there(fields, names[i], json_string_value(json_object_get(labels, names[i])));
     return rc;
 }
 

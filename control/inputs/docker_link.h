@@ -16,10 +16,10 @@
 #ifndef CONTROL_INPUTS_DOCKER_LINK_H
 #define CONTROL_INPUTS_DOCKER_LINK_H
 
-#include "control/http_client.h"
-#include "control/input.h"
+#include "control/net/http_client.h"
+#include "control/plugins/input.h"
 #include "control/inputs/docker_fields.h"
-#include "control/tls_options.h"
+#include "control/net/tls_options.h"
 #include "control/trouble.h"
 
 enum {

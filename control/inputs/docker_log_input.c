@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "control/folder.h"
-#include "control/input_stream.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/docker_frames.h"
 #include "control/inputs/docker_link.h"
 #include "control/inputs/docker_since.h"
@@ -118,8 +118,7 @@ static int take_frame(void *arg, bool is_stderr, const char *bytes, size_t size)
     return feed(&follow->sources[is_stderr], bytes, size);
 }
 
-static int take_data(void *arg, struct docker_container *container, const char *bytes,
-                     size_t size)
+static int take_data(void *arg, struct docker_container *container, const char *bytes, size_t size)
 {
     struct docker_log_state *docker = arg;
     struct log_follow *follow = container->user;
@@ -150,8 +149,8 @@ static struct log_follow *new_follow(struct docker_log_state *docker,
         return NULL;
     for (unsigned i = 0; i < 2; i++) {
         struct log_source *source = &follow->sources[i];
-        *source = (struct log_source){docker, container, names[i],
-                                      input_host_stream(docker->host, NULL)};
+        *source =
+            (struct log_source){docker, container, names[i], input_host_stream(docker->host, NULL)};
         if (source->stream == NULL) {
             free_follow(follow);
             return NULL;
@@ -185,8 +184,7 @@ static void close_container(void *arg, struct docker_container *container)
     if (!input_host_stopping(docker->host)) {
         int64_t now_s = (int64_t)(clock_wall_ns() / CLOCK_NS_PER_S);
         docker_since_end(&docker->since, container->id, now_s - BEHIND_S);
-        log_info("Input '%s': Disconnecting from %s", input_host_name(docker->host),
-                 container->id);
+        log_info("Input '%s': Disconnecting from %s", input_host_name(docker->host), container->id);
     }
     free_follow(follow);
     container->user = NULL;
@@ -251,10 +249,8 @@ static int open_since(struct docker_log_state *docker, struct err *err)
 
 static int init(void *state, const void *config, struct input_host *host, struct err *err)
 {
-    static const struct docker_link_ops ops = {.open = open_container,
-                                               .data = take_data,
-                                               .close = close_container,
-                                               .turn = turn};
+    static const struct docker_link_ops ops = {
+        .open = open_container, .data = take_data, .close = close_container, .turn = turn};
     struct docker_log_state *docker = state;
     const struct docker_log_options *options = config;
     struct docker_link_config link = {&options->docker, &ops, docker, host};

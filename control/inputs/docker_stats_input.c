@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "codec/time_parser.h"
-#include "control/input_stream.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/docker_link.h"
 #include "control/inputs/inputs.h"
 #include "core/clock.h"
@@ -82,8 +82,7 @@ static int take_line(struct docker_stats_state *docker, const char *line, size_t
     return rc;
 }
 
-static int take_data(void *arg, struct docker_container *container, const char *bytes,
-                     size_t size)
+static int take_data(void *arg, struct docker_container *container, const char *bytes, size_t size)
 {
     struct docker_stats_state *docker = arg;
     struct buffer *text = container->user;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control/input_stream.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/inputs.h"
 #include "control/trouble.h"
 #include "core/clock.h"

@@ -2,7 +2,7 @@
  *
  * http_input.c - HttpInput: asks for URLs now and then; answers are messages.
  *
- * Place:   builtin_inputs. The client: control/http_client.h.
+ * Place:   builtin_inputs. The client: control/net/http_client.h.
  * Failure: a request without an answer is a message of Type heka.httpinput.error with the reason;
  *          that one does not go through splitter and decoder. Beyond ANSWER_MAX bytes an answer is
  *          cut (answers_cut); NullSplitter takes one message's worth.
@@ -12,9 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "control/http_client.h"
-#include "control/http_headers.h"
-#include "control/input_stream.h"
+#include "control/net/http_client.h"
+#include "control/net/http_headers.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/inputs.h"
 #include "core/clock.h"
 #include "core/log.h"

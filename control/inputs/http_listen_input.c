@@ -2,7 +2,7 @@
  *
  * http_listen_input.c - HttpListenInput: bodies of HTTP requests to messages.
  *
- * Place:   builtin_inputs. The server: control/http_receiver.h.
+ * Place:   builtin_inputs. The server: control/net/http_receiver.h.
  * Failure: a request is answered with 200 when its messages are in the lane, where they survive
  *          hekad; with 401 when auth_type does not let it in (Heka: 200), 413 when its body is
  *          larger than can be taken, and 503 when hekad is about to end.
@@ -12,13 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control/http_receiver.h"
-#include "control/input_stream.h"
+#include "control/net/http_receiver.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/inputs.h"
 #include "control/inputs/listen_address.h"
 #include "control/inputs/listen_socket.h"
 #include "control/inputs/source_text.h"
-#include "control/tls.h"
+#include "control/net/tls.h"
 #include "control/trouble.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -75,7 +75,7 @@ struct http_listen_state {
     struct http_receiver *receiver;
     struct input_stream *stream;
     struct trouble trouble;
-    struct http_receiver_counts counts; /* counted so far */
+    struct http_receiver_counts counts;  /* counted so far */
     const struct http_incoming *request; /* in work */
 };
 

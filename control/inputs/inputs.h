@@ -6,8 +6,8 @@
 #ifndef CONTROL_INPUTS_INPUTS_H
 #define CONTROL_INPUTS_INPUTS_H
 
-#include "control/input.h"
-#include "control/tls_options.h"
+#include "control/plugins/input.h"
+#include "control/net/tls_options.h"
 #include "stats/statsd_options.h"
 
 struct statsd_input_options { /* StatsdInput */

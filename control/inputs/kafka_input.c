@@ -2,7 +2,7 @@
  *
  * kafka_input.c - KafkaInput: one partition of a topic of Kafka.
  *
- * Place:   builtin_inputs. The client: control/kafka_link.h.
+ * Place:   builtin_inputs. The client: control/net/kafka_link.h.
  * Failure: with offset_method "Manual" the place reached is in a file, written when its messages
  *          are in the lane: what is not comes again after a crash. When the brokers no longer have
  *          that place the file is deleted, and the input starts again with the oldest message that
@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "control/folder.h"
-#include "control/input_stream.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/inputs.h"
-#include "control/kafka_link.h"
+#include "control/net/kafka_link.h"
 #include "control/trouble.h"
 #include "core/log.h"
 

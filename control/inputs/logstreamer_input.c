@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "control/folder.h"
-#include "control/input_stream.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/inputs.h"
 #include "control/logstreamer/logstream_options.h"
 #include "control/trouble.h"

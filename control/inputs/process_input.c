@@ -17,7 +17,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "control/input_stream.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/inputs.h"
 #include "control/inputs/process_chain.h"
 #include "core/buffer.h"

@@ -11,7 +11,7 @@
  */
 #include <string.h>
 
-#include "control/input_host.h"
+#include "control/plugins/input_host.h"
 #include "control/inputs/inputs.h"
 #include "control/sandbox/sandbox_call.h"
 #include "control/sandbox/sandbox_home.h"
@@ -43,7 +43,7 @@ struct sandbox_input_state {
     const struct sandbox_input_options *config;
     struct sandbox_client *client;
     struct sandbox_state *preserved; /* NULL: without preserve_data */
-    bool must_end; /* the host says so */
+    bool must_end;                   /* the host says so */
 };
 
 /* ---- what comes from the script ---- */
@@ -93,8 +93,8 @@ static void take_state(void *arg, const void *state, size_t size, const char *er
 
 static int open_state(struct sandbox_input_state *input, struct buffer *bytes, struct err *err)
 {
-    input->preserved = sandbox_state_open(input_host_base_dir(input->host),
-                                          input_host_name(input->host), err);
+    input->preserved =
+        sandbox_state_open(input_host_base_dir(input->host), input_host_name(input->host), err);
     if (input->preserved == NULL)
         return -1;
     if (!sandbox_state_is_mine(input->preserved))
@@ -264,8 +264,13 @@ static const struct input_counter counters[] = {
 
 static const struct schema_key keys[] = {
     SANDBOX_OPTION_KEYS(struct sandbox_input_options),
-    {.key = "ticker_interval", .offset = offsetof(struct sandbox_input_options, ticker_interval),
-     .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "0", .unit = "s",
+    {.key = "ticker_interval",
+     .offset = offsetof(struct sandbox_input_options, ticker_interval),
+     .type = SCHEMA_INT,
+     .min = 0,
+     .max = UINT32_MAX,
+     .def = "0",
+     .unit = "s",
      .help = "From one run to the next; 0: only one."},
     {0},
 };

@@ -19,9 +19,9 @@
 
 #include <sys/socket.h>
 
-#include "control/input.h"
+#include "control/plugins/input.h"
 #include "control/inputs/listen_address.h"
-#include "control/tls.h"
+#include "control/net/tls.h"
 #include "control/trouble.h"
 
 enum { STREAM_READ_BYTES = 64 << 10 }; /* at least a TLS record: 16 KiB */
@@ -56,7 +56,8 @@ enum { STREAM_TLS_FAILED, STREAM_TLS_LATE, STREAM_TLS_CUT, STREAM_TLS_COUNTERS }
 
 struct stream_connection; /* valid from opened() until closed() returns */
 
-enum stream_end {      /* why a connection ended */
+/* Why a connection ended. */
+enum stream_end {
     STREAM_END_FIN,    /* its sender ended it, and all that it sent was given to data() */
     STREAM_END_RESET,  /* its sender, or the network */
     STREAM_END_ABORTED /* we did: the input ends, or stream_socket_abort() */
@@ -65,8 +66,8 @@ enum stream_end {      /* why a connection ended */
 struct stream_handler { /* what an input does with connections; all [the input's thread] */
     /* A connection has come; with TLS: after the handshake. What to call it by, or NULL to refuse
      * it: it is reset then. `source` is borrowed. */
-    void *(*opened)(void *arg, struct stream_connection *connection,
-                    const struct sockaddr *source, socklen_t size);
+    void *(*opened)(void *arg, struct stream_connection *connection, const struct sockaddr *source,
+                    socklen_t size);
     /* The next bytes, in order. Returns how many it has taken, from the front; the others come
      * again after stream_socket_credit(), or by themselves after a second. Bytes are borrowed until
      * it returns. Must not call stream_socket_credit() or stream_socket_abort(). */
@@ -87,8 +88,8 @@ struct stream_socket_config {
     unsigned tls_counter;   /* of STREAM_TLS_FAILED; not used without TLS */
     unsigned connections_max;
     bool keep_alive;
-    int keep_alive_period_s;  /* 0: the system's */
-    struct tls_context *tls;  /* the caller's; NULL: none */
+    int keep_alive_period_s; /* 0: the system's */
+    struct tls_context *tls; /* the caller's; NULL: none */
 };
 
 struct stream_socket { /* zeroed: not open */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/input_stream.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/inputs.h"
 #include "control/inputs/stream_socket.h"
 
@@ -93,8 +93,8 @@ static void name_peer(struct peer *peer, const struct sockaddr *source, socklen_
     input_stream_set_hostname(peer->stream, text);
 }
 
-static void *opened(void *arg, struct stream_connection *connection,
-                    const struct sockaddr *source, socklen_t size)
+static void *opened(void *arg, struct stream_connection *connection, const struct sockaddr *source,
+                    socklen_t size)
 {
     struct tcp_state *tcp = arg;
     struct peer *peer = calloc(1, sizeof(*peer));

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "control/input_stream.h"
+#include "control/plugins/input_stream.h"
 #include "control/inputs/datagram_socket.h"
 #include "control/inputs/inputs.h"
 #include "control/inputs/source_text.h"

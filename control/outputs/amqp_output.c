@@ -2,7 +2,7 @@
  *
  * amqp_output.c - AMQPOutput: encoded messages to an exchange of an AMQP broker.
  *
- * Place:   builtin_outputs. The connection: control/amqp_link.h.
+ * Place:   builtin_outputs. The connection: control/net/amqp_link.h.
  * Failure: a message is delivered when the broker has confirmed it. One that it refuses comes
  *          again. When the connection ends the output ends, and begins again as [retries] says;
  *          what was not confirmed is published again (at least once).
@@ -10,7 +10,7 @@
  */
 #include <errno.h>
 
-#include "control/amqp_link.h"
+#include "control/net/amqp_link.h"
 #include "control/outputs/outputs.h"
 #include "core/clock.h"
 

@@ -2,7 +2,7 @@
  *
  * carbon_output.c - CarbonOutput: the lines of statmetric payloads to Graphite's Carbon.
  *
- * Place:   builtin_outputs. TCP: control/peer.h. Lines: carbon_lines.h.
+ * Place:   builtin_outputs. TCP: control/net/peer.h. Lines: carbon_lines.h.
  * Failure: lines that Carbon cannot take are counted and skipped; a message without any other ends
  *          as "bad_line". Unlike Heka nothing is lost while Carbon is away: the batch comes again.
  *          Over TCP a batch counts as delivered when Carbon has read it and closed the connection,
@@ -18,7 +18,7 @@
 #include "core/address.h"
 #include "control/outputs/carbon_lines.h"
 #include "control/outputs/outputs.h"
-#include "control/peer.h"
+#include "control/net/peer.h"
 #include "core/clock.h"
 #include "core/log.h"
 

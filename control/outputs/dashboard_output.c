@@ -3,7 +3,7 @@
  * dashboard_output.c - DashboardOutput: reports and outputs of sandboxes as files, and a small web
  * server for them.
  *
- * Place:   builtin_outputs. Files: dashboard_files.h; server: control/file_server.h.
+ * Place:   builtin_outputs. Files: dashboard_files.h; server: control/net/file_server.h.
  * Failure: what is none of its messages ends under a name; files that cannot be written hold
  *          messages back.
  * Source:  Heka 0.11 DashboardOutput.
@@ -12,7 +12,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "control/file_server.h"
+#include "control/net/file_server.h"
 #include "control/outputs/dashboard_files.h"
 #include "control/outputs/outputs.h"
 

@@ -2,7 +2,7 @@
  *
  * elasticsearch_output.c - ElasticSearchOutput: documents in bulk requests over HTTP, or datagrams.
  *
- * Place:   builtin_outputs. The client: control/http_client.h; answers: es_answer.h.
+ * Place:   builtin_outputs. The client: control/net/http_client.h; answers: es_answer.h.
  * Failure: what the server has no room for, and requests that fail, come again, until they are
  *          taken. A document that the server refuses for good ends as "rejected", the others of its
  *          request do not. A request that is refused as a whole (400, 413) is sent in smaller
@@ -23,10 +23,10 @@
 #include <unistd.h>
 
 #include "core/address.h"
-#include "control/http_client.h"
+#include "control/net/http_client.h"
 #include "control/outputs/es_answer.h"
 #include "control/outputs/outputs.h"
-#include "control/tls.h"
+#include "control/net/tls.h"
 #include "core/clock.h"
 #include "core/log.h"
 
@@ -74,8 +74,8 @@ static const struct schema_key keys[] = {
      .help = "Of a whole request; 0: none."},
     {ES(http_disable_keepalives), .type = SCHEMA_BOOL, .def = "false",
      .help = "A connection for each request."},
-    {ES(connect_timeout), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "0",
-     .unit = "ms", .help = "Of resolving and connecting; 0: the library's."},
+    {ES(connect_timeout), .type = SCHEMA_INT, .min = 0, .max = UINT32_MAX, .def = "0", .unit = "ms",
+     .help = "Of resolving and connecting; 0: the library's."},
     {ES(tls), .type = SCHEMA_TABLE, .sub = &tls_schema, .help = "Of https."},
     {0},
 };
@@ -235,8 +235,10 @@ static int take_good_answer(struct es_state *es, const struct http_answer *answe
                                 "Status: %s. Body: %.*s",
                                 answer->status_line, len, text);
     if (rc != 0)
-        return output_host_fail(es->host, rc, "can't index: the answer has not an item for each "
-                                              "document: %.*s", len, text);
+        return output_host_fail(es->host, rc,
+                                "can't index: the answer has not an item for each "
+                                "document: %.*s",
+                                len, text);
     set_outcomes(es, positions, count, outcomes);
     if (reason[0] != '\0')
         say_rejected(es, reason);
@@ -280,8 +282,7 @@ static int send_request(struct es_state *es, const unsigned *positions, unsigned
                                 "lasted %llu ms",
                                 (unsigned long long)(answer.elapsed_ns / CLOCK_NS_PER_MS));
     if (rc != 0)
-        return output_host_fail(es->host, rc, "can't index: HTTP request failed: %s",
-                                answer.error);
+        return output_host_fail(es->host, rc, "can't index: HTTP request failed: %s", answer.error);
     output_host_count(es->host, REQUESTS, 1);
     if (answer.status == STATUS_BAD_REQUEST || answer.status == STATUS_TOO_LARGE)
         return take_refusal(es, &answer, positions, count);
@@ -312,8 +313,8 @@ static int open_socket(struct es_state *es)
     if (!es->has_socket && es->fd >= 0)
         close(es->fd);
     freeaddrinfo(found);
-    return rc == 0 ? 0 : output_host_fail(es->host, rc, "Error creating UDP client: %s",
-                                          strerror(-rc));
+    return rc == 0 ? 0
+                   : output_host_fail(es->host, rc, "Error creating UDP client: %s", strerror(-rc));
 }
 
 static int send_datagram(struct es_state *es, const unsigned *positions, unsigned count)

@@ -2,7 +2,7 @@
  *
  * http_output.c - HttpOutput: a request for each message.
  *
- * Place:   builtin_outputs. The client: control/http_client.h.
+ * Place:   builtin_outputs. The client: control/net/http_client.h.
  * Failure: a request that fails, or is answered with a status of 300 or more, comes again; Heka
  *          loses the message when there is no disk queue.
  * Source:  Heka 0.11 HttpOutput. Redirects are followed with method and body.
@@ -11,10 +11,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "control/http_client.h"
-#include "control/http_headers.h"
+#include "control/net/http_client.h"
+#include "control/net/http_headers.h"
 #include "control/outputs/outputs.h"
-#include "control/tls.h"
+#include "control/net/tls.h"
 
 enum { TEXT_MAX = 100, STATUS_GOOD_MAX = 299 };
 

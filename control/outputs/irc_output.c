@@ -2,7 +2,7 @@
  *
  * irc_output.c - IrcOutput: encoded messages to IRC channels, slowly enough for their servers.
  *
- * Place:   builtin_outputs. The connection: control/irc_link.h.
+ * Place:   builtin_outputs. The connection: control/net/irc_link.h.
  * Memory:  a backlog of queue_size messages for each channel.
  * Failure: without a server, and while a channel is being joined, messages wait in their lanes.
  *          What is for a channel that is full for now waits in its backlog; beyond that it is
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "control/irc_link.h"
+#include "control/net/irc_link.h"
 #include "control/outputs/outputs.h"
 #include "control/trouble.h"
 #include "core/address.h"

@@ -2,7 +2,7 @@
  *
  * kafka_output.c - KafkaOutput: encoded messages to topics of Kafka.
  *
- * Place:   builtin_outputs. The client: control/kafka_link.h.
+ * Place:   builtin_outputs. The client: control/net/kafka_link.h.
  * Memory:  a window of KAFKA_WINDOW messages, copied.
  * Failure: a message is delivered when the brokers have said what required_acks asks for. One that
  *          they will never take, or for a topic by topic_variable that is not there, is dropped
@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "codec/number.h"
-#include "control/kafka_link.h"
+#include "control/net/kafka_link.h"
 #include "control/outputs/outputs.h"
 #include "control/trouble.h"
 #include "core/frame.h"

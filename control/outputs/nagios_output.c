@@ -2,7 +2,8 @@
  *
  * nagios_output.c - NagiosOutput: passive service checks, by Nagios' cmd.cgi or send_nsca.
  *
- * Place:   builtin_outputs. Requests: control/http_client.h; send_nsca: control/feed_command.h.
+ * Place:   builtin_outputs. Requests: control/net/http_client.h; send_nsca:
+ *          control/commands/feed_command.h.
  * Failure: a check that could not be handed over comes again; an answer with a status of 400 or
  *          more is a failure (Heka does not look at it).
  * Source:  Heka 0.11 NagiosOutput. For send_nsca, line ends of the output become \n and tabs and
@@ -12,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/feed_command.h"
-#include "control/http_client.h"
+#include "control/commands/feed_command.h"
+#include "control/net/http_client.h"
 #include "control/outputs/outputs.h"
-#include "control/tls.h"
+#include "control/net/tls.h"
 #include "core/clock.h"
 
 enum { ARGS_MAX = 64, WHY_SIZE = 200, STATUS_BAD = 400 };
@@ -51,8 +52,8 @@ static const struct schema_key keys[] = {
     {NAGIOS(send_nsca_bin), .type = SCHEMA_STRING,
      .help = "Program that takes checks on its standard input, instead of cmd.cgi."},
     {NAGIOS(send_nsca_args), .type = SCHEMA_STRINGS, .help = "Its arguments."},
-    {NAGIOS(send_nsca_timeout), .type = SCHEMA_INT, .min = 1, .max = 86400, .def = "5",
-     .unit = "s", .help = "It is killed after that."},
+    {NAGIOS(send_nsca_timeout), .type = SCHEMA_INT, .min = 1, .max = 86400, .def = "5", .unit = "s",
+     .help = "It is killed after that."},
     {NAGIOS(use_tls), .type = SCHEMA_BOOL, .def = "false", .help = "Use [tls] with an https URL."},
     {NAGIOS(tls), .type = SCHEMA_TABLE, .sub = &tls_schema, .help = "Only with use_tls."},
     {0},

@@ -6,7 +6,7 @@
 #ifndef CONTROL_OUTPUTS_OUTPUTS_H
 #define CONTROL_OUTPUTS_OUTPUTS_H
 
-#include "control/output.h"
+#include "control/plugins/output.h"
 
 extern const struct output_ops carbon_output;
 extern const struct output_ops elasticsearch_output;

@@ -2,7 +2,7 @@
  *
  * smtp_output.c - SmtpOutput: encoded messages as mail.
  *
- * Place:   builtin_outputs. SMTP: control/http_client.h. Text: mail_text.h.
+ * Place:   builtin_outputs. SMTP: control/net/http_client.h. Text: mail_text.h.
  * Memory:  with send_interval what waits for the next mail, at most WAITING_BYTES_MAX; then the
  *          lanes hold the rest.
  * Failure: a mail that the server does not take comes again; one that it refuses for good (550 to
@@ -15,10 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/http_client.h"
+#include "control/net/http_client.h"
 #include "control/outputs/mail_text.h"
 #include "control/outputs/outputs.h"
-#include "control/tls_options.h"
+#include "control/net/tls_options.h"
 #include "control/trouble.h"
 #include "core/address.h"
 #include "core/clock.h"

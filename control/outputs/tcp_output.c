@@ -2,7 +2,7 @@
  *
  * tcp_output.c - TcpOutput: a stream of encoded messages to a TCP server.
  *
- * Place:   builtin_outputs. The connection: control/peer.h.
+ * Place:   builtin_outputs. The connection: control/net/peer.h.
  * Failure: a message comes again until the peer's kernel took it; after a reset the last batches
  *          are sent again (at least once).
  * Source:  Heka 0.11 TcpOutput.
@@ -13,8 +13,8 @@
 
 #include "core/address.h"
 #include "control/outputs/outputs.h"
-#include "control/peer.h"
-#include "control/plugin_types.h"
+#include "control/net/peer.h"
+#include "control/config/plugin_types.h"
 #include "control/queue/queue.h"
 #include "core/clock.h"
 

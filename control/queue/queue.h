@@ -2,9 +2,9 @@
  *
  * queue.h - disk queue in front of an output (use_buffering), in Heka's format.
  *
- * Place:   control/consumer.c appends what it reads from the lanes, syncs, and only then releases
- *          the lanes; it reads the queue, delivers, and acknowledges. Bytes: docs/formats/queue.md.
- *          hekad -> output_queue/NAME/ID.log, checkpoint.txt.
+ * Place:   control/lanes/consumer.c appends what it reads from the lanes, syncs, and only then
+ *          releases the lanes; it reads the queue, delivers, and acknowledges. Bytes:
+ *          docs/formats/queue.md. hekad -> output_queue/NAME/ID.log, checkpoint.txt.
  * Threads: queue_open, queue_close [owner, alone]. [appender] and [reader] may be two threads, or
  *          one: the calls of each are marked. queue_stats and queue_is_* [any].
  * Memory:  two buffers of buffer_bytes, positions of unacknowledged records, 24 bytes a file.

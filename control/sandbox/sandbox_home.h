@@ -13,7 +13,7 @@
 
 #include <limits.h>
 
-#include "control/hekad_config.h"
+#include "control/config/hekad_config.h"
 
 struct sandbox_pool;
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control/hekad_config.h"
+#include "control/config/hekad_config.h"
 #include "core/paths.h"
 
 /* A name below share_dir, or, where that has none, of what is installed with hekad. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "control/sandbox/sandbox_report.h"
 
-#include "control/filter.h"
+#include "control/plugins/filter.h"
 #include "control/self.h"
 
 static void report(struct filter_host *host, const char *text, const struct self_field *fields,

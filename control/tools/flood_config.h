@@ -11,7 +11,7 @@
 #ifndef CONTROL_TOOLS_FLOOD_CONFIG_H
 #define CONTROL_TOOLS_FLOOD_CONFIG_H
 
-#include "control/tls_options.h"
+#include "control/net/tls_options.h"
 #include "core/schema.h"
 #include "core/signer_options.h"
 

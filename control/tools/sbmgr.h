@@ -10,7 +10,7 @@
 #ifndef CONTROL_TOOLS_SBMGR_H
 #define CONTROL_TOOLS_SBMGR_H
 
-#include "control/tls.h"
+#include "control/net/tls.h"
 #include "control/tools/tool_sender.h"
 #include "core/buffer.h"
 #include "core/conf.h"

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "control/option.h"
+#include "control/config/option.h"
 
 static int set_flag(const struct tool_option *option, const char *text, struct err *err)
 {

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "control/tls.h"
+#include "control/net/tls.h"
 #include "core/err.h"
 
 enum { TOOL_SENDER_WAIT_S = 30 };

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control/input_stream.h"
+#include "control/plugins/input_stream.h"
 #include "core/clock.h"
 
 /* ---- input ---- */
@@ -137,8 +137,8 @@ static void comma_find(const struct splitter *splitter, struct split_stream *str
                        struct msg_slice bytes, enum split_source source, struct split_piece *piece)
 {
     const struct comma_options *options = splitter->config;
-    const char *end = memchr(bytes.ptr + stream->seen, options->delimiter[0],
-                             bytes.len - stream->seen);
+    const char *end =
+        memchr(bytes.ptr + stream->seen, options->delimiter[0], bytes.len - stream->seen);
     (void)source;
     if (end == NULL) { /* these need not be looked at again */
         stream->seen = bytes.len;
@@ -307,16 +307,14 @@ static const struct schema_key append_keys[] = {
 };
 static const struct schema append_schema = {"AppendOutput", append_keys};
 
-static int append_init(void *memory, const void *config, struct output_host *host,
-                       struct err *err)
+static int append_init(void *memory, const void *config, struct output_host *host, struct err *err)
 {
     struct append_state *state = memory;
     state->host = host;
     state->options = config;
     state->fd = open(state->options->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     state->is_open = state->fd >= 0;
-    return state->is_open ? 0
-                          : err_add(err, "%s: %s", state->options->path, strerror(errno));
+    return state->is_open ? 0 : err_add(err, "%s: %s", state->options->path, strerror(errno));
 }
 
 /* Whole items only: what is not taken comes again. */
@@ -328,8 +326,7 @@ static int append_deliver(void *memory, const struct output_item *items, unsigne
         if (put == (ssize_t)items[i].size)
             continue;
         return i > 0 ? (int)i
-                     : output_host_fail(state->host, -EIO, "%s: not written",
-                                        state->options->path);
+                     : output_host_fail(state->host, -EIO, "%s: not written", state->options->path);
     }
     return (int)count;
 }
@@ -354,8 +351,8 @@ static const struct output_ops append_output = {
 /* ---- the table ---- */
 
 static const struct heka_plugin rows[] = {
-    HEKA_PLUGIN(clock_input),   HEKA_PLUGIN(comma_splitter),  HEKA_PLUGIN(shout_decoder),
-    HEKA_PLUGIN(nth_filter),    HEKA_PLUGIN(bracket_encoder), HEKA_PLUGIN(append_output),
+    HEKA_PLUGIN(clock_input), HEKA_PLUGIN(comma_splitter),  HEKA_PLUGIN(shout_decoder),
+    HEKA_PLUGIN(nth_filter),  HEKA_PLUGIN(bracket_encoder), HEKA_PLUGIN(append_output),
     HEKA_PLUGINS_END,
 };
 

@@ -12,8 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "control/hekad_config.h"
-#include "control/instances.h"
+#include "control/config/hekad_config.h"
+#include "control/plugins/instances.h"
 #include "control/plan_writer.h"
 #include "core/check.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/irc_link.h"
+#include "control/net/irc_link.h"
 #include "core/check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

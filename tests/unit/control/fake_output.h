@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-#include "control/consumer.h"
+#include "control/lanes/consumer.h"
 
 enum { FAKE_ITEMS_MAX = 200000 };
 

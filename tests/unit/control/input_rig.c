@@ -12,7 +12,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/producer_folder.h"
+#include "control/lanes/producer_folder.h"
 #include "core/check.h"
 #include "core/clock.h"
 #include "core/ledger.h"
@@ -27,8 +27,8 @@ static void pump(struct input_rig *rig, unsigned index)
     struct rig_lane *lane = &rig->lanes[index];
     struct reader_item items[READER_ITEMS_MAX];
     unsigned count;
-    while (!lane->is_closed && (count = reader_next(lane->reader, items, READER_ITEMS_MAX,
-                                                    SIZE_MAX)) > 0) {
+    while (!lane->is_closed &&
+           (count = reader_next(lane->reader, items, READER_ITEMS_MAX, SIZE_MAX)) > 0) {
         for (unsigned i = 0; i < count; i++) {
             const struct record *record = items[i].record;
             assert_true(lane->count < INPUT_RIG_MESSAGES_MAX);
@@ -67,10 +67,8 @@ static void make_lane(struct input_rig *rig, unsigned index)
     err_print(&err, stderr);
     assert_non_null(lane->producer);
     assert_non_null(lane->messages);
-    lane->reader =
-        reader_open(producer_attachment(lane->producer), 0, 0, LANE_BLOCK, &err);
-    lane->alices =
-        reader_open(producer_attachment(lane->producer), 1, 0, LANE_BLOCK, &err);
+    lane->reader = reader_open(producer_attachment(lane->producer), 0, 0, LANE_BLOCK, &err);
+    lane->alices = reader_open(producer_attachment(lane->producer), 1, 0, LANE_BLOCK, &err);
     assert_non_null(lane->reader);
     assert_non_null(lane->alices);
 }

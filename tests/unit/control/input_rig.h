@@ -8,9 +8,9 @@
 #ifndef TESTS_UNIT_CONTROL_INPUT_RIG_H
 #define TESTS_UNIT_CONTROL_INPUT_RIG_H
 
-#include "control/input_host.h"
-#include "control/producer.h"
-#include "control/reader.h"
+#include "control/plugins/input_host.h"
+#include "control/lanes/producer.h"
+#include "control/lanes/reader.h"
 #include "control/stat_accum.h"
 
 enum { INPUT_RIG_HOSTS_MAX = 8, INPUT_RIG_MESSAGES_MAX = 65536 };

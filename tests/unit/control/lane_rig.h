@@ -6,7 +6,7 @@
 #ifndef TESTS_UNIT_CONTROL_LANE_RIG_H
 #define TESTS_UNIT_CONTROL_LANE_RIG_H
 
-#include "control/attachment.h"
+#include "control/lanes/attachment.h"
 
 struct lane_rig {
     char dir[64];

@@ -5,7 +5,7 @@
 #ifndef TESTS_UNIT_CONTROL_OUTPUT_RIG_H
 #define TESTS_UNIT_CONTROL_OUTPUT_RIG_H
 
-#include "control/output_host.h"
+#include "control/plugins/output_host.h"
 #include "core/conf.h"
 
 enum { OUTPUT_RIG_ITEMS_MAX = 64 };

@@ -18,8 +18,8 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/consumer.h"
-#include "control/spool.h"
+#include "control/lanes/consumer.h"
+#include "control/lanes/spool.h"
 #include "tests/unit/control/fake_output.h"
 #include "tests/unit/control/lane_rig.h"
 

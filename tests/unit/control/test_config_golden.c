@@ -18,8 +18,8 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/hekad_config.h"
-#include "control/instances.h"
+#include "control/config/hekad_config.h"
+#include "control/plugins/instances.h"
 #include "control/plan_writer.h"
 #include "tests/support/golden.h"
 #include "tests/unit/core/fake_machine.h"

@@ -2,7 +2,7 @@
  *
  * test_consumer.c - consumers on real lanes with an output that does what it is told.
  */
-#include "control/consumer.h"
+#include "control/lanes/consumer.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,8 +15,8 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/intake.h"
-#include "control/reader.h"
+#include "control/lanes/intake.h"
+#include "control/lanes/reader.h"
 #include "core/frame.h"
 #include "tests/unit/control/fake_output.h"
 #include "tests/unit/control/lane_rig.h"

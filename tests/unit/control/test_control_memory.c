@@ -13,14 +13,14 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/consumer.h"
-#include "control/filter_host.h"
-#include "control/hekad_config.h"
+#include "control/lanes/consumer.h"
+#include "control/plugins/filter_host.h"
+#include "control/config/hekad_config.h"
 #include "control/plan_writer.h"
-#include "control/producer_folder.h"
+#include "control/lanes/producer_folder.h"
 #include "control/rule_store.h"
 #include "control/status.h"
-#include "control/wait_graph.h"
+#include "control/plugins/wait_graph.h"
 #include "tests/unit/control/fake_output.h"
 #include "tests/unit/control/lane_rig.h"
 #include "tests/unit/core/alloc_fail.h"
@@ -154,8 +154,7 @@ static void test_consumers(void **state)
         for (unsigned i = 0; i < TRIES_MAX && failed; i++) {
             struct err err = {0};
             alloc_fail_at(i);
-            struct consumer *consumer =
-                consumer_new(&instances->outputs[o], o, &options, &err);
+            struct consumer *consumer = consumer_new(&instances->outputs[o], o, &options, &err);
             int rc = consumer != NULL ? consumer_attach(consumer, attachment, 0, &err) : -1;
             failed = alloc_fail_stop();
             assert_int_equal(rc != 0, err.count > 0);
@@ -250,10 +249,8 @@ static void test_status(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_load),
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_consumers),
-        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_load),      cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_consumers), cmocka_unit_test(test_filters),
         cmocka_unit_test(test_status),
     };
     return cmocka_run_group_tests(tests, write_config, remove_config);

@@ -14,13 +14,13 @@
 
 #include <cmocka.h>
 
-#include "control/decode_filter.h"
-#include "control/filter_host.h"
-#include "control/hekad_config.h"
-#include "control/instances.h"
-#include "control/intake.h"
+#include "control/plugins/decode_filter.h"
+#include "control/plugins/filter_host.h"
+#include "control/config/hekad_config.h"
+#include "control/plugins/instances.h"
+#include "control/lanes/intake.h"
 #include "control/plan_writer.h"
-#include "control/wait_graph.h"
+#include "control/plugins/wait_graph.h"
 #include "core/clock.h"
 #include "core/ledger.h"
 #include "tests/unit/control/lane_rig.h"
@@ -171,8 +171,8 @@ static void read_lane(struct filter_host *host, struct result *result)
 {
     struct intake *intake = intake_new(&(struct intake_config){.name = "out", .consumer = 0});
     struct reader_item items[16];
-    assert_int_equal(intake_attach(intake, producer_attachment(filter_host_producer(host)), 0,
-                                   &err), 0);
+    assert_int_equal(
+        intake_attach(intake, producer_attachment(filter_host_producer(host)), 0, &err), 0);
     unsigned count = intake_next(intake, items, 16, 1 << 20);
     for (unsigned i = 0; i < count; i++) {
         struct msg_view view;
@@ -197,8 +197,11 @@ static void run(struct rig *rig, unsigned index, const char *const *payloads, un
     struct producer_plan *plan = producer_plan_new(rig->instances, 1, &err);
     assert_non_null(plan);
     lane_rig_init(&lanes, 1, DECODERS);
-    const struct filter_host_config config = {.instance = filter, .run_dir = dir, .plan = plan,
-                                              .number = index + 1, .bell = &bell,
+    const struct filter_host_config config = {.instance = filter,
+                                              .run_dir = dir,
+                                              .plan = plan,
+                                              .number = index + 1,
+                                              .bell = &bell,
                                               .graph = &graph};
     struct filter_host *host = filter_host_new(&config, &err);
     err_print(&err, stderr);

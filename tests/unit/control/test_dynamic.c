@@ -25,7 +25,7 @@
 
 #include "control/admin.h"
 #include "control/daemon.h"
-#include "control/dynamic_file.h"
+#include "control/config/dynamic_file.h"
 #include "core/check.h"
 #include "core/clock.h"
 #include "tests/unit/control/fake_output.h"
@@ -558,8 +558,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
     const struct CMUnitTest tests[] = {
-        TEST(test_refused), TEST(test_states),
-        TEST(test_blame),   TEST(test_owners),
+        TEST(test_refused),
+        TEST(test_states),
+        TEST(test_blame),
+        TEST(test_owners),
         TEST(test_sections_of_an_earlier_run),
         TEST(test_thousand_changes_lose_nothing),
         TEST(test_killed),

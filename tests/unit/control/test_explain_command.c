@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "codec/message_read.h"
-#include "control/explain_command.h"
+#include "control/commands/explain_command.h"
 #include "core/frame.h"
 
 enum { ARGUMENTS_MAX = 8 };

@@ -18,7 +18,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/http_client.h"
+#include "control/net/http_client.h"
 #include "core/clock.h"
 
 enum { REQUEST_SIZE = 65536, WAIT_MS = 60000 };
@@ -153,8 +153,8 @@ static void test_answers(void **state)
     (void)state;
     start(replies, &(struct http_client_config){.user = "me", .password = "secret"});
     const char *const headers[] = {"X-One: 1", "X-Empty: ", "User-Agent: own", NULL};
-    struct http_request request = {.method = "PUT", .headers = headers, .body = "body",
-                                   .body_size = 4};
+    struct http_request request = {
+        .method = "PUT", .headers = headers, .body = "body", .body_size = 4};
     assert_int_equal(send_to("/a?b", request), 0);
     assert_int_equal(answer.status, 200);
     assert_string_equal(answer.status_line, "200 Very Fine");
@@ -204,8 +204,8 @@ static void test_redirects_and_connections(void **state)
 
 static void test_long_answer_is_cut(void **state)
 {
-    static const char *const replies[] = {
-        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789", NULL};
+    static const char *const replies[] = {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789",
+                                          NULL};
     (void)state;
     start(replies, &(struct http_client_config){.answer_max = 4});
     assert_int_equal(send_to("/", (struct http_request){.method = "GET"}), 0);
@@ -225,8 +225,12 @@ static int give_up_at_once(void *arg, struct pollfd *fds, unsigned count, int ti
 
 static void test_failures(void **state)
 {
-    static const char *const replies[] = {"", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nonly",
-                                          "no HTTP\r\n\r\n", NO_REPLY, NO_REPLY, NULL};
+    static const char *const replies[] = {"",
+                                          "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nonly",
+                                          "no HTTP\r\n\r\n",
+                                          NO_REPLY,
+                                          NO_REPLY,
+                                          NULL};
     (void)state;
     unsigned calls = 0;
     start(replies, &(struct http_client_config){.timeout_ms = 300});
@@ -320,7 +324,9 @@ static void test_streams(void **state)
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
         "HTTP/1.1 500 No\r\nContent-Length: 3\r\n\r\nabc",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", NO_REPLY, NO_REPLY,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        NO_REPLY,
+        NO_REPLY,
         NULL};
     char path[64];
     const bool never = false;

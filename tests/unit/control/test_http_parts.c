@@ -16,8 +16,8 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/feed_command.h"
-#include "control/http_headers.h"
+#include "control/commands/feed_command.h"
+#include "control/net/http_headers.h"
 #include "control/inputs/docker_frames.h"
 #include "control/inputs/docker_since.h"
 #include "control/outputs/es_answer.h"
@@ -236,8 +236,8 @@ static void test_docker_fields(void **state)
     struct docker_options options = {.name_from_env_var = "NAME"};
     struct docker_fields fields = {.count = 0};
     (void)state;
-    json_t *root = json_loads(
-        "{\"Name\":\"/x\",\"Config\":{\"Tty\":true,\"Env\":[\"NAME=\",1]}}", 0, NULL);
+    json_t *root =
+        json_loads("{\"Name\":\"/x\",\"Config\":{\"Tty\":true,\"Env\":[\"NAME=\",1]}}", 0, NULL);
     assert_int_equal(docker_fields_read(&fields, &options, "id", root), 0);
     assert_string_equal(docker_fields_name(&fields), "x"); /* an empty variable is no name */
     assert_true(fields.has_terminal);
@@ -255,12 +255,9 @@ static void test_docker_fields(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_es_answers),
-        cmocka_unit_test(test_feed_command),
-        cmocka_unit_test(test_docker_frames),
-        cmocka_unit_test(test_since),
-        cmocka_unit_test(test_docker_fields),
+        cmocka_unit_test(test_headers),      cmocka_unit_test(test_es_answers),
+        cmocka_unit_test(test_feed_command), cmocka_unit_test(test_docker_frames),
+        cmocka_unit_test(test_since),        cmocka_unit_test(test_docker_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

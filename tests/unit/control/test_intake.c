@@ -2,7 +2,7 @@
  *
  * test_intake.c - many producers, one consumer: turns, dead ones first, closing, accounts, bell.
  */
-#include "control/intake.h"
+#include "control/lanes/intake.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/file_server.h"
-#include "control/irc_link.h"
+#include "control/net/file_server.h"
+#include "control/net/irc_link.h"
 
 static void test_lines(void **state)
 {

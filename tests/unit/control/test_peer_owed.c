@@ -13,8 +13,8 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/output_host.h"
-#include "control/peer_owed.h"
+#include "control/plugins/output_host.h"
+#include "control/net/peer_owed.h"
 
 static char dir[64];
 static struct output_host host = {.name = "test"};
@@ -127,8 +127,10 @@ static void test_in_order(void **state)
 
 static void test_cut(void **state)
 {
-    static const char whole[] = "HEKAOWED1\n\x01\x00\x00\x00\x03\x00\x00\x00" "abc"
-                                "\x02\x00\x00\x00\x01\x00\x00\x00" "d";
+    static const char whole[] = "HEKAOWED1\n\x01\x00\x00\x00\x03\x00\x00\x00"
+                                "abc"
+                                "\x02\x00\x00\x00\x01\x00\x00\x00"
+                                "d";
     char path[512];
     unsigned good = 0;
     (void)state;

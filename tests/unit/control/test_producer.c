@@ -3,7 +3,7 @@
  * test_producer.c - producers and filters that feed each other through tiny lanes: nobody waits for
  *                   ever, and every message is in the books.
  *
- * Source:  control/producer.h, control/wait_graph.h, control/filter_host.h.
+ * Source:  control/lanes/producer.h, control/plugins/wait_graph.h, control/plugins/filter_host.h.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -17,13 +17,13 @@
 
 #include <cmocka.h>
 
-#include "control/filter_host.h"
-#include "control/hekad_config.h"
-#include "control/instances.h"
-#include "control/intake.h"
-#include "control/producer.h"
-#include "control/producer_folder.h"
-#include "control/wait_graph.h"
+#include "control/plugins/filter_host.h"
+#include "control/config/hekad_config.h"
+#include "control/plugins/instances.h"
+#include "control/lanes/intake.h"
+#include "control/lanes/producer.h"
+#include "control/lanes/producer_folder.h"
+#include "control/plugins/wait_graph.h"
 #include "core/clock.h"
 #include "core/ledger.h"
 

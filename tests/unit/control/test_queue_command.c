@@ -2,7 +2,7 @@
  *
  * test_queue_command.c - `hekad queue` from its arguments to its output and exit status.
  */
-#include "control/queue_command.h"
+#include "control/commands/queue_command.h"
 
 #include <jansson.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
  * test_reader.c - one consumer over all lanes: turns, copies for those that are overrun, books that
  *                 stay exact when it is killed, and the bell of the data plane.
  */
-#include "control/reader.h"
+#include "control/lanes/reader.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/lane_watch.h"
+#include "control/lanes/lane_watch.h"
 #include "core/clock.h"
 #include "core/message.h"
 #include "tests/unit/control/lane_rig.h"
@@ -325,8 +325,10 @@ static void test_lane_watch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lanes_take_turns), cmocka_unit_test(test_copies_stay),
-        cmocka_unit_test(test_policy_of_the_lane), cmocka_unit_test(test_large_batches),
+        cmocka_unit_test(test_lanes_take_turns),
+        cmocka_unit_test(test_copies_stay),
+        cmocka_unit_test(test_policy_of_the_lane),
+        cmocka_unit_test(test_large_batches),
         cmocka_unit_test(test_killed), /* before threads: it forks */
         cmocka_unit_test(test_lane_watch),
     };

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/plugin_types.h"
-#include "control/retry.h"
+#include "control/config/plugin_types.h"
+#include "control/plugins/retry.h"
 #include "core/clock.h"
 
 enum { START_S = 1000 };

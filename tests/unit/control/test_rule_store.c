@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "control/instances.h"
+#include "control/plugins/instances.h"
 #include "control/plan_writer.h"
 #include "control/rule_store.h"
 
@@ -141,8 +141,7 @@ static void test_files(void **state)
     assert_false(plan_writer_is_same(config.instances, 2, "run/plan.json"));
     assert_int_equal(rule_store_open(config.instances, &store, &err), 0);
     snprintf(path, sizeof(path), "run/%s", rule_store_file(store));
-    assert_int_equal(
-        ruleset_load_file(path, rule_store_digest(store), rules, 2, &set, &err), 0);
+    assert_int_equal(ruleset_load_file(path, rule_store_digest(store), rules, 2, &set, &err), 0);
     ruleset_free(set);
     /* what somebody did to the file is put right when the plan is written again */
     static const char *const damages[] = {"rm %s", "truncate -s 100 %s",
@@ -152,8 +151,8 @@ static void test_files(void **state)
         snprintf(command, sizeof(command), damages[i], path, path);
         assert_int_equal(system(command), 0);
         assert_int_equal(plan_writer_write(config.instances, 1, "run/plan.json", &err), 0);
-        assert_int_equal(
-            ruleset_load_file(path, rule_store_digest(store), rules, 2, &set, &err), 0);
+        assert_int_equal(ruleset_load_file(path, rule_store_digest(store), rules, 2, &set, &err),
+                         0);
         ruleset_free(set);
         assert_int_equal(status_of(store).files_again, i + 1);
     }
@@ -180,9 +179,9 @@ static void test_too_large(void **state)
     size_t len = 0;
     (void)state;
     for (int i = 0; i < 100; i++)
-        len += (size_t)snprintf(matcher + len, sizeof(matcher) - len,
-                                "%sPayload =~ /(a.{1,990}b%d.{1,990}){10}/", i > 0 ? " || " : "",
-                                i);
+        len +=
+            (size_t)snprintf(matcher + len, sizeof(matcher) - len,
+                             "%sPayload =~ /(a.{1,990}b%d.{1,990}){10}/", i > 0 ? " || " : "", i);
     int rc = load(matcher, &config);
     if (rc == 0)
         rc = rule_store_open(config.instances, &store, &err);

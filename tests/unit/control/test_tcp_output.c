@@ -14,7 +14,7 @@
 // clang-format on
 
 #include "control/outputs/outputs.h"
-#include "control/peer.h"
+#include "control/net/peer.h"
 #include "tests/unit/control/fake_output.h"
 #include "tests/unit/control/fake_server.h"
 #include "tests/unit/control/output_rig.h"

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/tls.h"
+#include "control/net/tls.h"
 #include "tests/support/certificate.h"
 #include "tests/unit/core/alloc_fail.h"
 
@@ -114,9 +114,8 @@ static void test_bytes(void **state)
     assert_true(tls_session_is_ready(pair.client));
     assert_string_equal(tls_session_version(pair.client), "TLSv1.3");
     for (unsigned i = 0; i < STEPS_MAX && taken < BULK_BYTES; i++) {
-        ssize_t rc = put < BULK_BYTES
-                         ? tls_session_write(pair.client, sent + put, BULK_BYTES - put)
-                         : 0;
+        ssize_t rc =
+            put < BULK_BYTES ? tls_session_write(pair.client, sent + put, BULK_BYTES - put) : 0;
         assert_true(rc >= 0 || rc == -EAGAIN);
         if (rc == -EAGAIN)
             assert_int_equal(tls_session_events(pair.client), POLLOUT);
@@ -188,10 +187,14 @@ static void test_names(void **state)
         bool skips;
         int result;
     } cases[] = {
-        {"localhost:5565", NULL, false, 0},   {"127.0.0.1", NULL, false, 0},
-        {":5565", NULL, false, 0},            {"127.0.0.2:5565", NULL, false, -EACCES},
-        {"[::1]:5565", NULL, false, -EACCES}, {"log.example:1", NULL, false, -EACCES},
-        {"log.example:1", NULL, true, 0},     {"log.example:1", "localhost", false, 0},
+        {"localhost:5565", NULL, false, 0},
+        {"127.0.0.1", NULL, false, 0},
+        {":5565", NULL, false, 0},
+        {"127.0.0.2:5565", NULL, false, -EACCES},
+        {"[::1]:5565", NULL, false, -EACCES},
+        {"log.example:1", NULL, false, -EACCES},
+        {"log.example:1", NULL, true, 0},
+        {"log.example:1", "localhost", false, 0},
         {"localhost:1", "elsewhere", false, -EACCES},
     };
     (void)state;
@@ -258,8 +261,7 @@ static void test_refused(void **state)
            "tls: sesion_ticket_key: 'g' is not a hexadecimal digit");
     refuse(&(struct tls_options){.session_ticket_key = "00"}, TLS_CLIENT,
            "tls: Invalid SessionTicketKey length: 1");
-    refuse(&(struct tls_options){.session_ticket_key = "00", .sesion_ticket_key = "01"},
-           TLS_CLIENT,
+    refuse(&(struct tls_options){.session_ticket_key = "00", .sesion_ticket_key = "01"}, TLS_CLIENT,
            "tls: sesion_ticket_key and session_ticket_key are the same option, and differ");
     refuse(&(struct tls_options){.server_name = longest}, TLS_CLIENT,
            "tls: server_name: found 299 characters, allowed up to 255");
@@ -275,7 +277,8 @@ static void test_values(void **state)
                                         "ECDHE_RSA_WITH_RC4_128_SHA", "RSA_WITH_AES_256_CBC_SHA",
                                         "ECDHE_RSA_WITH_AES_128_GCM_SHA256",
                                         "RSA_WITH_3DES_EDE_CBC_SHA"};
-    struct tls_options options = {.ciphers = {names, 5}, .max_version = "TLS11",
+    struct tls_options options = {.ciphers = {names, 5},
+                                  .max_version = "TLS11",
                                   .client_auth = "VerifyClientCertIfGiven",
                                   .sesion_ticket_key = "00112233445566778899AABBCCDDEEFF"
                                                        "00112233445566778899aabbccddeeff"};
@@ -291,8 +294,11 @@ static void test_values(void **state)
     assert_int_equal(values.ticket_key[10], 0xAA);
     assert_int_equal(values.ticket_key[31], 0xFF);
     /* "" is as if it were not given. */
-    options = (struct tls_options){.min_version = "", .max_version = "", .client_auth = "",
-                                   .sesion_ticket_key = "", .session_ticket_key = ""};
+    options = (struct tls_options){.min_version = "",
+                                   .max_version = "",
+                                   .client_auth = "",
+                                   .sesion_ticket_key = "",
+                                   .session_ticket_key = ""};
     assert_int_equal(tls_options_values(&options, &values, NULL), 0);
     assert_int_equal(values.min_version, TLS_VERSION_ANY);
     assert_int_equal(values.client_auth, TLS_NO_CLIENT_CERT);
@@ -385,10 +391,10 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes),   cmocka_unit_test(test_end_in_order),
-        cmocka_unit_test(test_cut),     cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_names),   cmocka_unit_test(test_plain_bytes),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_bytes),        cmocka_unit_test(test_end_in_order),
+        cmocka_unit_test(test_cut),          cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_plain_bytes),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_values),
         cmocka_unit_test(test_old_versions), cmocka_unit_test(test_memory),
     };
     CRYPTO_set_mem_functions(take, resize, give);

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "control/input_instances.h"
+#include "control/plugins/input_instances.h"
 #include "tests/unit/control/input_rig.h"
 
 static int unix_sender(const char *path)
@@ -40,12 +40,11 @@ static void send_text(int fd, const char *text)
 
 static int udp_sender(uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                  .sin_port = htons(port)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(
-        connect(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)), 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)),
+                     0);
     return fd;
 }
 
@@ -118,8 +117,8 @@ static void test_path(void **state)
     int left = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(address.sun_path, path);
-    assert_int_equal(
-        bind(left, (const struct sockaddr *)(const void *)&address, sizeof(address)), 0);
+    assert_int_equal(bind(left, (const struct sockaddr *)(const void *)&address, sizeof(address)),
+                     0);
     close(left);
     input_rig_init(&rig, path_toml);
     assert_int_equal(lstat(path, &stat), 0);
@@ -223,13 +222,11 @@ static void test_in_use(void **state)
     static struct err err, notes;
     char toml[256];
     uint16_t port = input_rig_free_port(SOCK_DGRAM);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                  .sin_port = htons(port)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
     (void)state;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(
-        bind(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)), 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)), 0);
     snprintf(toml, sizeof(toml), "[in]\ntype = \"UdpInput\"\naddress = \"127.0.0.1:%u\"\n", port);
     input_rig_load(&rig, toml);
     assert_int_equal(input_instances_probe(rig.instances, &err, &notes), 0);
@@ -263,10 +260,10 @@ static void test_unusable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokens),        cmocka_unit_test(test_hostname),
-        cmocka_unit_test(test_path),          cmocka_unit_test(test_large),
-        cmocka_unit_test(test_handed_over),   cmocka_unit_test(test_back_pressure),
-        cmocka_unit_test(test_in_use),        cmocka_unit_test(test_unusable),
+        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_hostname),
+        cmocka_unit_test(test_path),        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_handed_over), cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_in_use),      cmocka_unit_test(test_unusable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
