@@ -15,7 +15,7 @@ pkg_check_modules(HYPERSCAN REQUIRED IMPORTED_TARGET libhs>=5.4)      # matcher
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)          # matcher
 pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)   # core
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)           # core, control, bench
-pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)          # core, stats, matcher
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash) # core, stats, matcher, sandbox
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)          # core: HMAC of framed records
 pkg_check_modules(LUAJIT REQUIRED IMPORTED_TARGET luajit>=2.1)         # sandbox
 pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl)                # control: TLS

@@ -132,18 +132,29 @@ static int value_of(const struct msg_edit *edit, const struct message_write *wri
     return 0;
 }
 
+/* A field that is not there is deleted already; a field or value beyond the last is an error. */
+static int delete_part(struct msg_edit *edit, const struct message_write *write,
+                       struct msg_slice name, const char **reason)
+{
+    const struct msg_place place = {name, write->field_index, write->value_index};
+    struct msg_field field;
+    if (!msg_edit_find(edit, name, 0, &field))
+        return 0;
+    int rc = write->has_value_index ? msg_edit_clear_value(edit, &place)
+                                    : msg_edit_clear_field(edit, name, write->field_index);
+    if (rc == 0)
+        return refuse(reason, "field or value index beyond the last");
+    return rc < 0 ? rc : 0;
+}
+
 static int write_field(struct msg_edit *edit, const struct message_write *write,
                        struct msg_slice name, const char **reason)
 {
     struct msg_place place = {name, write->field_index, write->value_index};
     struct msg_value value;
-    int rc;
-    if (write->kind == WRITE_NIL) {
-        rc = write->has_value_index ? msg_edit_clear_value(edit, &place)
-                                    : msg_edit_clear_field(edit, name, write->field_index);
-        return rc < 0 ? rc : 0;
-    }
-    rc = value_of(edit, write, name, &value, reason);
+    if (write->kind == WRITE_NIL)
+        return delete_part(edit, write, name, reason);
+    int rc = value_of(edit, write, name, &value, reason);
     return rc < 0 ? rc : msg_edit_value(edit, &place, &value, &write->representation);
 }
 

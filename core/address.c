@@ -33,6 +33,14 @@ int address_split(const char *text, struct address_parts *parts)
     return copy_part(parts->port, sizeof(parts->port), colon + 1, strlen(colon + 1));
 }
 
+int address_check(const char *key, const char *text, struct err *err)
+{
+    struct address_parts parts;
+    if (address_split(text, &parts) == 0)
+        return 0;
+    return err_add(err, "%s: found '%s', allowed HOST:PORT", key, text);
+}
+
 static int parse_port(const char *text, uint16_t *port)
 {
     char *end;

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/err.h"
 
@@ -78,6 +79,8 @@ int json_parse(const char *text, size_t text_len, const char *file, struct conf_
 /* Reads a whole file (bounded by CONF_TEXT_MAX) and parses it by one of the two. */
 int toml_load(const char *path, conf_environment_fn environment, struct conf_doc **out,
               struct err *err);
+/* `text` in quotation marks; it has no control characters. */
+void json_print_text(const char *text, FILE *out);
 int json_load(const char *path, struct conf_doc **out, struct err *err);
 
 #endif

@@ -47,6 +47,13 @@ static const struct schema_key map_keys[] = {
     {.key = "workers", .type = SCHEMA_INTS, .flags = SCHEMA_AUTO, .offset = AT(workers), .min = 0,
      .max = UINT16_MAX, .def = "auto",
      .help = "CPUs that poll; auto: one for each queue, as far as there are CPUs"},
+    {.key = "hekad_cores", .type = SCHEMA_INTS, .flags = SCHEMA_AUTO, .offset = AT(hekad_cores),
+     .min = 0, .max = UINT16_MAX, .def = "auto",
+     .help = "CPUs of hekad's threads; auto: all that no worker polls"},
+    {.key = "sandbox_cores", .type = SCHEMA_INTS, .flags = SCHEMA_AUTO,
+     .offset = AT(sandbox_cores), .min = 0, .max = UINT16_MAX, .def = "auto",
+     .help = "CPUs of heka-sandbox: each process is pinned to one of them, the one with the "
+             "fewest; auto: where hekad runs, not pinned"},
     {.key = "memory", .type = SCHEMA_TABLE, .offset = AT(memory), .sub = &memory_schema,
      .help = "memory of EAL"},
     {.key = "lane_mbytes", .type = SCHEMA_INT, .flags = SCHEMA_AUTO, .offset = AT(lane_mbytes),
@@ -178,24 +185,36 @@ static int compare_cpus(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void set_workers(struct core_map_build *build)
+/* Into `cpus`, ascending. Returns how many. */
+static unsigned set_cpus(struct core_map_build *build, const char *key,
+                         const struct schema_list *list, unsigned cpus[CORE_MAP_WORKERS_MAX])
 {
-    struct core_map *map = build->map;
-    const struct schema_list *list = &build->keys.workers;
-    const int64_t *cpus = list->items;
+    const int64_t *items = list->items;
     if (list->count > CORE_MAP_WORKERS_MAX) {
-        core_map_refuse(build, build->root, "workers", "found %zu, allowed 1 to %d", list->count,
+        core_map_refuse(build, build->root, key, "found %zu, allowed 1 to %d", list->count,
                         CORE_MAP_WORKERS_MAX);
-        return;
+        return 0;
     }
     for (size_t i = 0; i < list->count; i++) {
-        check_cpu(build, build->root, "workers", cpus[i]);
-        map->workers[map->worker_count++] = (unsigned)cpus[i];
+        check_cpu(build, build->root, key, items[i]);
+        cpus[i] = (unsigned)items[i];
     }
-    qsort(map->workers, map->worker_count, sizeof(map->workers[0]), compare_cpus);
-    for (unsigned i = 1; i < map->worker_count; i++)
-        if (map->workers[i] == map->workers[i - 1])
-            core_map_refuse(build, build->root, "workers", "found CPU %u twice", map->workers[i]);
+    qsort(cpus, list->count, sizeof(cpus[0]), compare_cpus);
+    for (size_t i = 1; i < list->count; i++)
+        if (cpus[i] == cpus[i - 1])
+            core_map_refuse(build, build->root, key, "found CPU %u twice", cpus[i]);
+    return (unsigned)list->count;
+}
+
+static void set_roles(struct core_map_build *build)
+{
+    const struct core_map_keys *keys = &build->keys;
+    struct core_map *map = build->map;
+    map->worker_count = set_cpus(build, "workers", &keys->workers, map->workers);
+    map->hekad_cores.count =
+        set_cpus(build, "hekad_cores", &keys->hekad_cores, map->hekad_cores.cpus);
+    map->sandbox_cores.count =
+        set_cpus(build, "sandbox_cores", &keys->sandbox_cores, map->sandbox_cores.cpus);
 }
 
 static void check_lane(struct core_map_build *build)
@@ -215,7 +234,7 @@ static void set_globals(struct core_map_build *build)
                         "found \"%.80s\", allowed 1 to %d letters, digits, '_', '-' and '.'",
                         keys->file_prefix, CORE_MAP_PREFIX_LEN_MAX);
     check_cpu(build, build->root, "main_core", keys->main_core);
-    set_workers(build);
+    set_roles(build);
     check_lane(build);
 }
 

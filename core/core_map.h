@@ -59,19 +59,26 @@ struct core_map_port {
     unsigned queue_count;
 };
 
+struct core_map_cpus { /* ascending, distinct; none: "auto" */
+    unsigned cpus[CORE_MAP_WORKERS_MAX];
+    unsigned count;
+};
+
 struct core_map {
     const char *file_prefix;                /* EAL; resolved: "auto" became hekaline-<pid> */
     unsigned main_core;                     /* resolved; housekeeping */
     unsigned workers[CORE_MAP_WORKERS_MAX]; /* CPU numbers, resolved, ascending, distinct */
     unsigned worker_count;
-    enum core_map_pages pages; /* resolved: never PAGES_AUTO */
-    unsigned memory_mbytes;    /* for EAL, resolved */
-    unsigned mbufs_per_port;   /* resolved */
-    unsigned lane_mbytes;      /* of each lane; power of two */
+    struct core_map_cpus hekad_cores;    /* auto: those that no worker polls */
+    struct core_map_cpus sandbox_cores;  /* a sandbox worker on one of them; auto: as hekad_cores */
+    enum core_map_pages pages;           /* resolved: never PAGES_AUTO */
+    unsigned memory_mbytes;              /* for EAL, resolved */
+    unsigned mbufs_per_port;             /* resolved */
+    unsigned lane_mbytes;                /* of each lane; power of two */
     enum core_map_lane_pages lane_pages; /* auto is settled at start, when EAL's are known */
-    unsigned tcp_connections;  /* of each worker */
-    bool idle_sleep;           /* workers sleep a little when nothing arrives (shared machines) */
-    bool force; /* accept what would be refused (NUMA crossing, two roles on one core) */
+    unsigned tcp_connections;            /* of each worker */
+    bool idle_sleep; /* workers sleep a little when nothing arrives (shared machines) */
+    bool force;      /* accept what would be refused (NUMA crossing, two roles on one core) */
     struct core_map_port ports[CORE_MAP_PORTS_MAX];
     unsigned port_count;
     struct conf_doc *doc;

@@ -37,12 +37,24 @@ static bool is_usable(const struct core_map_build *build, unsigned cpu)
     return build->all_usable || build->machine->cpu_allowed(build->machine->arg, cpu);
 }
 
-static bool is_worker(const struct core_map *map, unsigned cpu)
+static bool is_one_of(unsigned cpu, const unsigned *cpus, unsigned count)
 {
-    for (unsigned i = 0; i < map->worker_count; i++)
-        if (map->workers[i] == cpu)
+    for (unsigned i = 0; i < count; i++)
+        if (cpus[i] == cpu)
             return true;
     return false;
+}
+
+static bool is_worker(const struct core_map *map, unsigned cpu)
+{
+    return is_one_of(cpu, map->workers, map->worker_count);
+}
+
+/* Given to hekad or to its sandboxes. */
+static bool is_given_away(const struct core_map *map, unsigned cpu)
+{
+    return is_one_of(cpu, map->hekad_cores.cpus, map->hekad_cores.count) ||
+           is_one_of(cpu, map->sandbox_cores.cpus, map->sandbox_cores.count);
 }
 
 /* Keeps the workers ascending; there is room. */
@@ -129,7 +141,7 @@ static void add_workers_near(struct core_map_build *build, int node, unsigned wa
     bool may_share = build->usable_count == 1;
     for (unsigned cpu = 0; cpu < machine->cpu_count && wanted > 0; cpu++) {
         if (map->worker_count == CORE_MAP_WORKERS_MAX || !is_usable(build, cpu) ||
-            is_worker(map, cpu) || !is_near(build, node, cpu) ||
+            is_worker(map, cpu) || is_given_away(map, cpu) || !is_near(build, node, cpu) ||
             (cpu == map->main_core && !may_share))
             continue;
         add_worker(map, cpu);
@@ -150,6 +162,19 @@ static void resolve_workers(struct core_map_build *build)
         add_workers_near(build, -1, 1);
     if (map->worker_count == 0)
         add_worker(map, map->main_core);
+}
+
+/* Whatever runs on a core that is polled gets, and takes, what is left of it. */
+static void check_polled(struct core_map_build *build, const char *key,
+                         const struct core_map_cpus *cpus)
+{
+    const struct core_map *map = build->map;
+    for (unsigned i = 0; i < cpus->count && !map->force; i++)
+        if (is_worker(map, cpus->cpus[i]))
+            core_map_refuse(build, build->root, key,
+                            "found CPU %u, which a worker polls, allowed are others "
+                            "(or \"force\": true)",
+                            cpus->cpus[i]);
 }
 
 static void check_roles(struct core_map_build *build)
@@ -347,6 +372,8 @@ void core_map_resolve(struct core_map_build *build)
     resolve_main(build);
     resolve_workers(build);
     check_roles(build);
+    check_polled(build, "hekad_cores", &map->hekad_cores);
+    check_polled(build, "sandbox_cores", &map->sandbox_cores);
     for (unsigned p = 0; p < map->port_count; p++) {
         resolve_promiscuous(build, p);
         resolve_queues(build, &map->ports[p]);

@@ -19,7 +19,7 @@ struct core_map_memory_keys {
 struct core_map_keys { /* as schema.h fills it: "auto" is SCHEMA_AUTO_VALUE and the like */
     const char *file_prefix;
     int64_t main_core;
-    struct schema_list workers;
+    struct schema_list workers, hekad_cores, sandbox_cores;
     struct core_map_memory_keys memory;
     int64_t lane_mbytes;
     int lane_huge_pages;

@@ -8,22 +8,10 @@
 
 #include "core/core_map_address.h"
 
-/* Names and devices hold no control characters, but may hold quotes. */
-static void print_text(const char *text, FILE *out)
-{
-    fputc('"', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
 static void print_member(const char *before, const char *key, const char *text, FILE *out)
 {
     fprintf(out, "%s\"%s\": ", before, key);
-    print_text(text, out);
+    json_print_text(text, out);
 }
 
 static void print_mac(const struct ether_addr *mac, FILE *out)
@@ -73,12 +61,20 @@ static void print_port(const struct core_map_port *port, FILE *out)
     fputs("    }", out);
 }
 
+static void print_cpus(const char *key, const unsigned *cpus, unsigned count, FILE *out)
+{
+    fprintf(out, "  \"%s\": %s", key, count > 0 ? "[" : "\"auto\"");
+    for (unsigned i = 0; i < count; i++)
+        fprintf(out, "%s%u", i > 0 ? ", " : "", cpus[i]);
+    fputs(count > 0 ? "],\n" : ",\n", out);
+}
+
 static void print_cores(const struct core_map *map, FILE *out)
 {
-    fprintf(out, "  \"main_core\": %u,\n  \"workers\": [", map->main_core);
-    for (unsigned i = 0; i < map->worker_count; i++)
-        fprintf(out, "%s%u", i > 0 ? ", " : "", map->workers[i]);
-    fputs("],\n", out);
+    fprintf(out, "  \"main_core\": %u,\n", map->main_core);
+    print_cpus("workers", map->workers, map->worker_count, out);
+    print_cpus("hekad_cores", map->hekad_cores.cpus, map->hekad_cores.count, out);
+    print_cpus("sandbox_cores", map->sandbox_cores.cpus, map->sandbox_cores.count, out);
 }
 
 int core_map_print(const struct core_map *map, FILE *out)
@@ -92,8 +88,8 @@ int core_map_print(const struct core_map *map, FILE *out)
     fprintf(out, "  \"lane_mbytes\": %u,\n  \"lane_huge_pages\": %s,\n", map->lane_mbytes,
             lane_pages_names[map->lane_pages]);
     fprintf(out, "  \"tcp_connections\": %u,\n", map->tcp_connections);
-    fprintf(out, "  \"idle_sleep\": %s,\n  \"force\": %s,\n",
-            map->idle_sleep ? "true" : "false", map->force ? "true" : "false");
+    fprintf(out, "  \"idle_sleep\": %s,\n  \"force\": %s,\n", map->idle_sleep ? "true" : "false",
+            map->force ? "true" : "false");
     fputs("  \"ports\": [\n", out);
     for (unsigned i = 0; i < map->port_count; i++) {
         print_port(&map->ports[i], out);

@@ -256,3 +256,14 @@ int json_load(const char *path, struct conf_doc **out, struct err *err)
     buffer_fini(&text);
     return rc;
 }
+
+void json_print_text(const char *text, FILE *out)
+{
+    fputc('"', out);
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}

@@ -135,8 +135,78 @@ static inline int read_field_member(struct wire_reader *in, uint32_t tag, uint32
     }
 }
 
+/* A varint, and nothing behind it. */
+static inline bool is_one_varint(const uint8_t *at, const uint8_t *end)
+{
+    if (end - at > WIRE_VARINT_SIZE_MAX)
+        return false;
+    while (end - at > 1 && *at >= 0x80)
+        at++;
+    return end - at == 1 && *at < 0x80;
+}
+
+/* One member with one value, packed (as Heka's) or not. */
+static inline bool is_one_value(const uint8_t *at, const uint8_t *end, uint32_t type)
+{
+    bool is_bytes = at[1] < 0x80 && end - at == 2 + at[1];
+    switch (type) {
+    case MSG_STRING:
+    case MSG_BYTES:
+        return at[0] == TAG_STRING + (type << 3) && is_bytes;
+    case MSG_DOUBLE:
+        return at[0] == TAG_DOUBLE_PACKED ? is_bytes && at[1] == 8
+                                          : at[0] == TAG_DOUBLE && end - at == 9;
+    default: /* MSG_INTEGER, MSG_BOOL */
+        if (at[0] == TAG_INTEGER_PACKED + ((type - MSG_INTEGER) << 3))
+            return is_bytes && is_one_varint(at + 2, end);
+        return at[0] == TAG_INTEGER + ((type - MSG_INTEGER) << 3) && is_one_varint(at + 1, end);
+    }
+}
+
+/* Fields as they mostly are: name, perhaps value_type, perhaps representation, one value, each
+ * once, in this order, with short lengths. False: any other one. */
+static inline bool read_plain(struct msg_slice member, struct msg_field *field)
+{
+    const uint8_t *start = (const uint8_t *)member.ptr, *at = start, *end = start + member.len;
+    uint32_t type = MSG_STRING;
+    if (member.len < 4 || at[0] != TAG_NAME || at[1] >= 0x80 || at[1] + 4U > member.len)
+        return false;
+    field->name = (struct msg_slice){(const char *)at + 2, at[1]};
+    at += 2 + at[1];
+    if (at[0] == TAG_VALUE_TYPE) {
+        type = at[1];
+        at += 2;
+    }
+    if (type >= VALUE_TYPES || end - at < 2)
+        return false;
+    field->representation = (struct msg_slice){0};
+    if (at[0] == TAG_REPRESENTATION) {
+        if (at[1] >= 0x80 || end - at < at[1] + 4)
+            return false;
+        field->representation = (struct msg_slice){(const char *)at + 2, at[1]};
+        at += 2 + at[1];
+    }
+    if (!is_one_value(at, end, type))
+        return false;
+    field->value_type = (enum msg_value_type)type;
+    field->value_count = 1;
+    field->bytes = start;
+    field->size = member.len;
+    field->first_value = (uint32_t)(at - start);
+    return true;
+}
+
+static int read_members(struct msg_slice member, struct msg_field *field);
+
 /* Fills all of `field` but `next`. */
 static inline int read_field(struct msg_slice member, struct msg_field *field)
+{
+    if (LIKELY(read_plain(member, field)))
+        return 0;
+    return read_members(member, field);
+}
+
+static int read_members(struct msg_slice member, struct msg_field *field)
 {
     struct value_arrays arrays = {0};
     struct wire_reader in = wire_reader_of(member.ptr, member.len);
@@ -408,7 +478,7 @@ bool msg_values_next(struct msg_values *values, struct msg_value *value)
 {
     const struct msg_field *field = values->field;
     value->type = field->value_type;
-    if (next_packed(values, value))
+    if (values->packed_at != values->packed_end && next_packed(values, value))
         return true;
     struct wire_reader in = {values->at, field->bytes + field->size};
     bool found = false;

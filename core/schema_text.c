@@ -221,17 +221,6 @@ void schema_print_markdown(const struct schema *schema, FILE *out)
 
 /* ---- JSON Schema ---- */
 
-static void print_json_text(const char *text, FILE *out)
-{
-    fputc('"', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
 static void print_json_limits(const struct schema_key *key, FILE *out)
 {
     if (key->type == SCHEMA_DURATION || (key->min == 0 && key->max == 0))
@@ -247,7 +236,7 @@ static void print_json_choices(const struct schema_key *key, FILE *out)
     fputs("\"enum\": [", out);
     for (size_t i = 0; key->choices[i] != NULL; i++) {
         fputs(i > 0 ? ", " : "", out);
-        print_json_text(key->choices[i], out);
+        json_print_text(key->choices[i], out);
     }
     fputs("]", out);
 }
@@ -282,7 +271,7 @@ static void print_json_default(const struct schema_key *key, FILE *out)
     if (is_plain && strcmp(key->def, "auto") != 0)
         fputs(key->def, out);
     else
-        print_json_text(key->def, out);
+        json_print_text(key->def, out);
 }
 
 static void print_json_object(const struct schema *schema, const char *indent, FILE *out);
@@ -291,7 +280,7 @@ static void print_json_key(const struct schema_key *key, const char *indent, FIL
 {
     bool is_auto = (key->flags & SCHEMA_AUTO) != 0;
     fprintf(out, "%s  \"%s\": {\"description\": ", indent, key->key);
-    print_json_text(key->help != NULL ? key->help : "", out);
+    json_print_text(key->help != NULL ? key->help : "", out);
     print_json_default(key, out);
     if (is_auto)
         fputs(", \"anyOf\": [{\"const\": \"auto\"}, {", out);
@@ -318,7 +307,7 @@ static void print_json_object(const struct schema *schema, const char *indent, F
         if ((key->flags & SCHEMA_REQUIRED) == 0)
             continue;
         fputs(before, out);
-        print_json_text(key->key, out);
+        json_print_text(key->key, out);
         before = ", ";
     }
     fprintf(out, "],\n%s\"properties\": {\n", indent);
@@ -333,7 +322,7 @@ void schema_print_json(const struct schema *schema, const char *title, FILE *out
 {
     fputs("{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n  \"title\": ",
           out);
-    print_json_text(title, out);
+    json_print_text(title, out);
     fputs(",\n  \"type\": \"object\",\n", out);
     print_json_object(schema, "  ", out);
     fputs("}\n", out);

@@ -83,6 +83,11 @@ static inline int wire_read_varint(struct wire_reader *in, uint64_t *value)
         *value = *in->at++;
         return 0;
     }
+    if (wire_left(in) >= 2 && in->at[1] < 0x80) {
+        *value = (uint64_t)(in->at[0] & 0x7f) | (uint64_t)in->at[1] << 7;
+        in->at += 2;
+        return 0;
+    }
     return wire_read_long(in, WIRE_VARINT_SIZE_MAX, value);
 }
 

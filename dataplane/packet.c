@@ -74,8 +74,7 @@ static void set_config(struct packet_stage *stage, const struct packet_config *c
     }
 }
 
-int packet_stage_new(const struct packet_config *config, struct packet_stage **out,
-                     struct err *err)
+int packet_stage_new(const struct packet_config *config, struct packet_stage **out, struct err *err)
 {
     int result = -1;
     if (check_config(config, err) != 0)
@@ -114,6 +113,7 @@ void packet_stage_free(struct packet_stage *stage)
 void packet_set_listeners(struct packet_stage *stage, const struct listener_table *listeners)
 {
     stage->config.listeners = NULL; /* not kept */
+    stage->shape = (struct frame_shape){.is_unset = 1};
     udp_routes_build(stage->routes, stage->addresses, stage->config.address_count, listeners);
 }
 
@@ -204,7 +204,8 @@ static enum counter_id ethernet_take(struct packet_stage *stage, struct frame *f
         return mac != MAC_BROADCAST ? ip6_take(stage, frame) : COUNTER_ETH_NOT_FOR_US;
     case RTE_ETHER_TYPE_ARP:
         return mac != MAC_SOLICITED ? arp_take(stage, frame) : COUNTER_ETH_NOT_FOR_US;
-    default: return COUNTER_ETH_UNKNOWN_TYPE;
+    default:
+        return COUNTER_ETH_UNKNOWN_TYPE;
     }
 }
 
@@ -212,9 +213,8 @@ static enum counter_id ethernet_take(struct packet_stage *stage, struct frame *f
 static void frame_take(struct packet_stage *stage, struct rte_mbuf *mbuf)
 {
     unsigned delivered_before = stage->datagram_count + stage->segment_count;
-    struct frame frame = {.mbuf = mbuf,
-                          .data = rte_pktmbuf_mtod(mbuf, const uint8_t *),
-                          .size = mbuf->data_len};
+    struct frame frame = {
+        .mbuf = mbuf, .data = rte_pktmbuf_mtod(mbuf, const uint8_t *), .size = mbuf->data_len};
     stage->scratch_next = stage->scratch_used;
     if (mbuf->nb_segs > 1) {
         uint8_t *scratch = stage->scratch + stage->scratch_used;
@@ -231,17 +231,74 @@ static void frame_take(struct packet_stage *stage, struct rte_mbuf *mbuf)
         stage->dones[stage->done_count++] = frame.mbuf;
 }
 
-/* The frame that nearly all are: to our MAC, in the port's VLAN, with a whole UDP datagram over
- * IPv4 without options for a listener, all in the first segment. False, and nothing done, for any
- * other, right or wrong. What has one likely answer is gathered into one branch. */
-static inline bool datagram_take(const struct packet_stage *stage, const struct rte_mbuf *mbuf,
+/* ---- the short path ---- */
+
+/* What is behind the shape of a frame: lengths and checksums. `size` bytes from `ip` are there. */
+static inline bool datagram_fill(const struct packet_stage *stage, const struct rte_mbuf *mbuf,
+                                 const uint8_t *ip, uint32_t size, uint16_t listener,
                                  struct datagram *datagram)
+{
+    const uint64_t flags = mbuf->ol_flags;
+    const uint8_t *udp = ip + IP4_SIZE;
+    uint32_t total = octets_load_be16(ip + 2), udp_size = octets_load_be16(udp + 4);
+    /* IP4_SIZE + UDP_SIZE <= total <= size, and UDP_SIZE <= udp_size <= total - IP4_SIZE */
+    if (UNLIKELY((total - (IP4_SIZE + UDP_SIZE) > size - (IP4_SIZE + UDP_SIZE)) |
+                 (udp_size - UDP_SIZE > total - (IP4_SIZE + UDP_SIZE))))
+        return false;
+    if ((flags & stage->ip_trust_flag) == 0 && UNLIKELY(!checksum_is_valid(checksum_ip4_20(ip))))
+        return false;
+    if ((flags & stage->udp_trust_flag) == 0 && octets_load16(udp + 6) != 0 &&
+        UNLIKELY(!udp_checksum_fits(udp, udp_size, checksum_pseudo4(ip + 12, IPPROTO_UDP, udp_size),
+                                    stage->checksum_unfinished)))
+        return false;
+    *datagram = (struct datagram){.payload = udp + UDP_SIZE,
+                                  .size = udp_size - UDP_SIZE,
+                                  .listener = listener,
+                                  .is_framed = true,
+                                  .source_port_be = octets_load16(udp)};
+    memcpy(datagram->source_ip, ip + 12, 4);
+    return true;
+}
+
+static void put_octets(struct frame_shape *shape, const uint8_t *frame, unsigned at, unsigned size)
+{
+    memcpy((uint8_t *)shape->want + at, frame + at, size);
+    memset((uint8_t *)shape->mask + at, 0xFF, size);
+}
+
+/* Now and then: where datagrams for several listeners come in turn, it would be for nothing. */
+static void shape_follow(struct packet_stage *stage, const uint8_t *frame, uint16_t listener)
+{
+    enum { OTHERS_MAX = 16, IP_AT = ETHER_SIZE, UDP_AT = ETHER_SIZE + IP4_SIZE };
+    struct frame_shape *shape = &stage->shape;
+    if (!shape->is_unset && ++shape->others < OTHERS_MAX)
+        return;
+    *shape = (struct frame_shape){.listener = listener};
+    if (stage->mac_mask != 0)
+        put_octets(shape, frame, 0, RTE_ETHER_ADDR_LEN);
+    put_octets(shape, frame, 12, 3);         /* IPv4, header of 20 bytes */
+    put_octets(shape, frame, IP_AT + 6, 2);  /* flags and offset: 0, or "don't fragment" */
+    put_octets(shape, frame, IP_AT + 9, 1);  /* UDP */
+    put_octets(shape, frame, IP_AT + 16, 4); /* address and port */
+    put_octets(shape, frame, UDP_AT + 2, 2);
+}
+
+static inline bool shape_fits(const struct frame_shape *shape, const uint8_t *frame)
+{
+    uint64_t differ = shape->is_unset;
+    for (unsigned i = 0; i < ARRAY_COUNT(shape->want); i++)
+        differ |= (octets_load64(frame + 8 * i) ^ shape->want[i]) & shape->mask[i];
+    return differ == 0;
+}
+
+/* What the shape does not fit. What has one likely answer is gathered into one branch. */
+static __attribute__((noinline)) bool other_take(struct packet_stage *stage,
+                                                 const struct rte_mbuf *mbuf,
+                                                 struct datagram *datagram)
 {
     const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *), *ip = frame + ETHER_SIZE;
     const uint64_t flags = mbuf->ol_flags;
-    uint32_t size = mbuf->data_len;
-    if (UNLIKELY(size < SHORT_PATH_SIZE_MIN))
-        return false;
+    uint32_t size = mbuf->data_len - (uint32_t)ETHER_SIZE;
     uint32_t vlan = (flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ? mbuf->vlan_tci & VLAN_ID_MASK : 0;
     uint16_t type = octets_load16(frame + 12);
     if (type == OCTETS_BE16(RTE_ETHER_TYPE_VLAN) && (flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0) {
@@ -256,32 +313,31 @@ static inline bool datagram_take(const struct packet_stage *stage, const struct 
     unusual |= vlan ^ stage->vlan;
     unusual |= (ip[0] ^ 0x45u) | (ip[9] ^ (uint32_t)IPPROTO_UDP);
     unusual |= octets_load16(ip + 6) & OCTETS_BE16(0x3FFF); /* more fragments, offset */
-    uint32_t total = octets_load_be16(ip + 2), udp_size = octets_load_be16(ip + IP4_SIZE + 4);
-    size -= ETHER_SIZE;
-    /* IP4_SIZE + UDP_SIZE <= total <= size, and UDP_SIZE <= udp_size <= total - IP4_SIZE */
-    unusual |= (total - (IP4_SIZE + UDP_SIZE) > size - (IP4_SIZE + UDP_SIZE));
-    unusual |= (udp_size - UDP_SIZE > total - (IP4_SIZE + UDP_SIZE));
     if (UNLIKELY(unusual != 0))
         return false;
     uint64_t key = udp_route_key4(octets_load32(ip + 16), octets_load16(ip + IP4_SIZE + 2));
     uint16_t listener = udp_route_find(stage->routes, key);
     if (UNLIKELY(listener == LISTENER_NONE))
         return false;
-    if ((flags & stage->ip_trust_flag) == 0 &&
-        UNLIKELY(checksum_fold(checksum_ip4_20(ip)) != CHECKSUM_VALID))
+    if (vlan == 0 && ip == frame + ETHER_SIZE)
+        shape_follow(stage, frame, listener);
+    return datagram_fill(stage, mbuf, ip, size, listener, datagram);
+}
+
+/* The frame that nearly all are: to our MAC, in the port's VLAN, with a whole UDP datagram over
+ * IPv4 without options for a listener, all in the first segment. False, and nothing done, for any
+ * other, right or wrong. */
+static inline bool datagram_take(struct packet_stage *stage, const struct rte_mbuf *mbuf,
+                                 struct datagram *datagram)
+{
+    const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+    if (UNLIKELY(mbuf->data_len < SHORT_PATH_SIZE_MIN))
         return false;
-    const uint8_t *udp = ip + IP4_SIZE;
-    if ((flags & stage->udp_trust_flag) == 0 && octets_load16(udp + 6) != 0 &&
-        UNLIKELY(!udp_checksum_fits(udp, udp_size,
-                                    checksum_pseudo4(ip + 12, IPPROTO_UDP, udp_size),
-                                    stage->checksum_unfinished)))
-        return false;
-    *datagram = (struct datagram){.payload = udp + UDP_SIZE,
-                                  .size = udp_size - UDP_SIZE,
-                                  .listener = listener,
-                                  .source_port_be = octets_load16(udp)};
-    memcpy(datagram->source_ip, ip + 12, 4);
-    return true;
+    if (UNLIKELY((mbuf->ol_flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)) |
+                 !shape_fits(&stage->shape, frame)))
+        return other_take(stage, mbuf, datagram);
+    return datagram_fill(stage, mbuf, frame + ETHER_SIZE, mbuf->data_len - (uint32_t)ETHER_SIZE,
+                         stage->shape.listener, datagram);
 }
 
 static inline void prefetch_frame(const struct rte_mbuf *mbuf)
@@ -319,9 +375,24 @@ unsigned packet_burst(struct packet_stage *stage, struct rte_mbuf **mbufs, unsig
     return stage->datagram_count;
 }
 
+/* Whether the mbufs are as a port delivers small frames: of one pool, one segment each, with its
+ * own buffer, and nobody else's. `next` is NULL then (mbuf.h). */
+static bool are_plain(struct rte_mbuf *const *mbufs, unsigned count)
+{
+    const struct rte_mempool *pool = mbufs[0]->pool;
+    bool plain = true;
+    for (unsigned i = 0; i < count; i++)
+        plain &= mbufs[i]->pool == pool && mbufs[i]->nb_segs == 1 && RTE_MBUF_DIRECT(mbufs[i]) &&
+                 rte_mbuf_refcnt_read(mbufs[i]) == 1;
+    return plain;
+}
+
 void packet_release(struct packet_stage *stage)
 {
-    rte_pktmbuf_free_bulk(stage->dones, stage->done_count);
+    if (stage->done_count > 0 && LIKELY(are_plain(stage->dones, stage->done_count)))
+        rte_mempool_put_bulk(stage->dones[0]->pool, (void **)stage->dones, stage->done_count);
+    else
+        rte_pktmbuf_free_bulk(stage->dones, stage->done_count);
     stage->done_count = 0;
     stage->scratch_used = 0;
 }

@@ -49,6 +49,7 @@ struct datagram {
     uint32_t size;
     uint16_t listener;
     bool is_ipv6;
+    bool is_framed; /* the headers are in front of the payload */
     uint16_t source_port_be;
     uint8_t source_ip[16]; /* network order; IPv4 in the first 4 */
 };

@@ -36,7 +36,17 @@ _Static_assert(SCRATCH_SIZE >= ETHER_SIZE + VLAN_SIZE + IP6_SIZE + UINT16_MAX, "
 /* The packet was handed to the caller of packet_burst(), who counts it (DATAGRAMS_*). */
 #define PACKET_DELIVERED COUNTER_COUNT
 
+/* The headers of the last datagrams, as far as they say who is asked: bytes 0 to 39 of an untagged
+ * frame, Ethernet, IPv4 without options, UDP up to the port. Most are the same again. */
+struct frame_shape {
+    uint64_t want[5], mask[5];
+    uint64_t is_unset; /* 1: none */
+    uint16_t listener;
+    uint16_t others; /* datagrams since then that were different */
+};
+
 struct packet_stage {
+    struct frame_shape shape;
     /* What the short path compares with. */
     uint64_t mac, mac_mask; /* in the first 8 bytes of a frame */
     uint32_t vlan;

@@ -33,7 +33,58 @@ void statsd_intake_fini(struct statsd_intake *intake)
     intake->senders = NULL;
 }
 
-void statsd_intake_flush(struct statsd_intake *intake)
+void statsd_intake_begin(struct statsd_intake *intake, uint64_t now_ns)
+{
+    intake->now_ns = now_ns;
+    intake->parser.now_ns = now_ns;
+}
+
+/* ---- senders ---- */
+
+/* Counts what was admitted without asking, as there is no quota. */
+static void settle_sender(struct statsd_intake *intake)
+{
+    if (intake->sender_samples > 0)
+        senders_admit(intake->senders, intake->parser.sender, intake->sender_samples, 0,
+                      intake->now_ns);
+    intake->sender_samples = 0;
+    intake->sender_is_known = false;
+}
+
+static __attribute__((noinline)) void change_sender(struct statsd_intake *intake,
+                                                    const struct datagram *datagram)
+{
+    settle_sender(intake);
+    intake->parser.sender =
+        senders_find(intake->senders, datagram->source_ip, datagram->is_ipv6, intake->now_ns);
+    memcpy(&intake->sender_ip4, datagram->source_ip, sizeof(intake->sender_ip4));
+    intake->sender_is_known = !datagram->is_ipv6;
+}
+
+static bool is_same_sender(const struct statsd_intake *intake, const struct datagram *datagram)
+{
+    uint32_t ip4;
+    memcpy(&ip4, datagram->source_ip, sizeof(ip4));
+    return intake->sender_is_known && !datagram->is_ipv6 && ip4 == intake->sender_ip4;
+}
+
+/* How many of the parser's `count` samples may be added. */
+static inline unsigned admit(struct statsd_intake *intake, unsigned count)
+{
+    uint64_t quota = (uint64_t)intake->listener->lines.sender_quota;
+    if (LIKELY(quota == 0)) {
+        intake->sender_samples += count;
+        return count;
+    }
+    unsigned admitted =
+        senders_admit(intake->senders, intake->parser.sender, count, quota, intake->now_ns);
+    intake->over_quota += count - admitted;
+    return admitted;
+}
+
+/* ---- datagrams ---- */
+
+static void flush_samples(struct statsd_intake *intake)
 {
     unsigned done = 0;
     statsd_release(&intake->parser);
@@ -45,61 +96,76 @@ void statsd_intake_flush(struct statsd_intake *intake)
         done += count;
     }
     intake->sample_count = 0;
+}
+
+void statsd_intake_flush(struct statsd_intake *intake)
+{
+    settle_sender(intake);
+    flush_samples(intake);
     if (intake->shard != NULL)
         shard_note_traffic(intake->shard, &intake->seen, &intake->parser.counts, intake->packets);
     intake->packets = 0;
 }
 
 /* The parser reads by this listener's settings from here on. */
-static void follow(struct statsd_intake *intake, const struct plan_listener *listener)
+static void set_dialects(struct statsd_intake *intake, const struct plan_listener *listener)
 {
     struct statsd_settings settings = intake->parser.settings;
-    intake->listener = listener;
-    intake->parser.interval_s = listener->interval_s;
-    intake->parser.now_ns = intake->now_ns;
-    if (LIKELY(settings.dialects == listener->settings.dialects &&
-               settings.tags == listener->settings.tags))
+    if (settings.dialects == listener->settings.dialects &&
+        settings.tags == listener->settings.tags)
         return;
     settings.dialects = listener->settings.dialects;
     settings.tags = listener->settings.tags;
     statsd_change(&intake->parser, &settings);
 }
 
+static __attribute__((noinline)) void follow(struct statsd_intake *intake,
+                                             const struct plan_listener *listener, uint32_t origin,
+                                             struct shard *shard)
+{
+    statsd_intake_flush(intake);
+    intake->shard = shard;
+    intake->listener = listener;
+    intake->origin = origin;
+    intake->parser.interval_s = listener->interval_s;
+    set_dialects(intake, listener);
+}
+
 /* Samples are collected over datagrams, so that the shard can prefetch for a whole burst even when
  * each datagram holds one. */
-static void parse(struct statsd_intake *intake, const char *bytes, size_t size)
+static inline void keep_samples(struct statsd_intake *intake, unsigned count)
 {
-    uint64_t quota = (uint64_t)intake->listener->lines.sender_quota;
+    intake->sample_count += admit(intake, count);
+    if (UNLIKELY(intake->sample_count >= STATSD_BURST || statsd_is_full(&intake->parser)))
+        flush_samples(intake);
+}
+
+static __attribute__((noinline)) void parse(struct statsd_intake *intake, const char *bytes,
+                                            size_t size)
+{
     size_t offset = 0;
-    while (offset < size) {
-        unsigned count = statsd_parse(&intake->parser, bytes, size, &offset,
-                                      intake->samples + intake->sample_count);
-        unsigned admitted = senders_admit(intake->senders, intake->parser.sender, count, quota,
-                                          intake->now_ns);
-        intake->over_quota += count - admitted;
-        intake->sample_count += admitted;
-        if (intake->sample_count >= STATSD_BURST || statsd_is_full(&intake->parser))
-            statsd_intake_flush(intake);
-    }
+    while (offset < size)
+        keep_samples(intake, statsd_parse(&intake->parser, bytes, size, &offset,
+                                          &intake->samples[intake->sample_count]));
 }
 
 void statsd_intake_take(struct statsd_intake *intake, const struct plan_listener *listener,
                         uint32_t origin, const struct datagram *datagram, struct shard *shard)
 {
+    const char *bytes = (const char *)datagram->payload;
     size_t size = datagram->size;
-    uint64_t *values = intake->sink->counters->values;
-    if (listener->max_msg_size > 0 && size > (size_t)listener->max_msg_size) {
+    if (UNLIKELY(shard != intake->shard || listener != intake->listener))
+        follow(intake, listener, origin, shard);
+    if (UNLIKELY(!is_same_sender(intake, datagram)))
+        change_sender(intake, datagram);
+    if (UNLIKELY(listener->max_msg_size > 0 && size > (size_t)listener->max_msg_size)) {
         size = (size_t)listener->max_msg_size;
-        values[COUNTER_STATSD_TRUNCATED]++;
+        intake->sink->counters->values[COUNTER_STATSD_TRUNCATED]++;
     }
-    if (shard != intake->shard) {
-        statsd_intake_flush(intake);
-        intake->shard = shard;
-    }
-    follow(intake, listener);
     intake->packets++;
-    intake->origin = origin;
-    intake->parser.sender = senders_find(intake->senders, datagram->source_ip, datagram->is_ipv6,
-                                         intake->now_ns);
-    parse(intake, (const char *)datagram->payload, size);
+    if (datagram->is_framed &&
+        statsd_parse_single(&intake->parser, bytes, size, &intake->samples[intake->sample_count]))
+        keep_samples(intake, 1);
+    else
+        parse(intake, bytes, size);
 }

@@ -26,6 +26,10 @@ struct statsd_intake {
     struct shard *shard;
     uint64_t over_quota;
     uint64_t packets;          /* for `shard`, not yet noted there */
+    /* The last datagram's sender, until the flush; its samples are admitted together. */
+    bool sender_is_known;
+    uint32_t sender_ip4;
+    unsigned sender_samples;
     struct shard_traffic seen; /* of the parser's counts */
     /* Of the datagram in hand, for messages. */
     struct message_sink *sink;
@@ -37,6 +41,8 @@ struct statsd_intake {
 int statsd_intake_init(struct statsd_intake *intake, struct message_sink *sink, struct err *err);
 void statsd_intake_fini(struct statsd_intake *intake); /* fine on zeroed state */
 
+/* Before the datagrams of a burst. */
+void statsd_intake_begin(struct statsd_intake *intake, uint64_t now_ns);
 /* Takes a datagram for `shard`; samples point into it until statsd_intake_flush(). `origin` is the
  * listener's number. */
 void statsd_intake_take(struct statsd_intake *intake, const struct plan_listener *listener,

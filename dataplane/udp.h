@@ -73,7 +73,8 @@ static inline bool udp_checksum_fits(const uint8_t *udp, uint32_t size, uint64_t
 {
     if (unfinished && octets_load16(udp + 6) == checksum_fold(pseudo))
         return true;
-    return checksum_fold(checksum_add(pseudo, udp, size)) == CHECKSUM_VALID;
+    return checksum_is_valid(size <= CHECKSUM_SHORT_MAX ? checksum_add_short(pseudo, udp, size)
+                                                        : checksum_add(pseudo, udp, size));
 }
 
 #endif

@@ -164,7 +164,7 @@ static void take_datagrams(struct worker *worker, const struct datagram *datagra
 {
     const struct plan *plan = worker->generation->plan;
     uint64_t *values = worker->counters.values;
-    worker->statsd.now_ns = now_ns;
+    statsd_intake_begin(&worker->statsd, now_ns);
     for (unsigned i = 0; i < count; i++) {
         uint16_t index = plan->addresses[PLAN_UDP].listeners[datagrams[i].listener];
         const struct plan_listener *listener = &plan->listeners[index];

@@ -76,7 +76,7 @@ static void take_statsd(struct worker *worker, int index, const struct tcp_flow 
         .source_port_be = flow->remote_port_be,
     };
     memcpy(line.source_ip, flow->remote_ip, sizeof(line.source_ip));
-    worker->statsd.now_ns = worker->tcp.wall_ns;
+    statsd_intake_begin(&worker->statsd, worker->tcp.wall_ns);
     statsd_intake_take(&worker->statsd, listener, (uint32_t)index, &line,
                        worker->shards[listener->accumulator]->shard);
     statsd_intake_flush(&worker->statsd);

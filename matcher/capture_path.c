@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "matcher/capture_run.h"
 #include "matcher/capture_steps.h"
+#include "matcher/regex_assert.h"
 
 enum { JUMP_COST = 8 };
 
@@ -158,16 +159,10 @@ static inline const uint8_t *take_run(struct path_walk *walk, const struct path_
     return LIKELY(len >= step->min) ? at + len : NULL;
 }
 
-static bool is_word(uint8_t byte)
-{
-    return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= 'a' && byte <= 'z') || byte == '_';
-}
-
 static bool is_boundary(const struct path_walk *walk, const uint8_t *at)
 {
-    bool before = at > walk->begin && is_word(at[-1]);
-    bool after = at < walk->end && is_word(*at);
+    bool before = at > walk->begin && regex_is_word(at[-1]);
+    bool after = at < walk->end && regex_is_word(*at);
 
     return before != after;
 }

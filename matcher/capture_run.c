@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "matcher/capture_runner.h"
+#include "matcher/regex_assert.h"
 #include "matcher/utf8_text.h"
 
 /* ---- building ---- */
@@ -234,32 +235,6 @@ void capture_run_scratch_fini(struct capture_run_scratch *scratch)
 
 #define PENDING_RESTORE UINT32_MAX
 
-static bool is_word(uint32_t point)
-{
-    return (point >= '0' && point <= '9') || (point >= 'A' && point <= 'Z') ||
-           (point >= 'a' && point <= 'z') || point == '_';
-}
-
-static bool holds(const struct capture_runner *runner, enum regex_op assertion)
-{
-    bool boundary = is_word(runner->before) != is_word(runner->after);
-
-    switch (assertion) {
-    case REGEX_BEGIN_TEXT:
-        return runner->before == RUNNER_EDGE;
-    case REGEX_END_TEXT:
-        return runner->after == RUNNER_EDGE;
-    case REGEX_BEGIN_LINE:
-        return runner->before == RUNNER_EDGE || runner->before == '\n';
-    case REGEX_END_LINE:
-        return runner->after == RUNNER_EDGE || runner->after == '\n';
-    case REGEX_WORD_BOUNDARY:
-        return boundary;
-    default:
-        return !boundary;
-    }
-}
-
 /* Where the positions of a new thread go, or NULL when one is at that step already. */
 static uint32_t *put_thread(const struct capture_runner *runner, struct thread_list *list,
                             uint32_t step)
@@ -305,7 +280,7 @@ static void add_thread(struct capture_runner *runner, struct thread_list *list, 
             runner->stack[depth++] = (struct pending){top.step + 1, 0, 0};
             runner->current[step->a] = position;
         } else if (step->op == PROGRAM_ASSERT) {
-            if (holds(runner, (enum regex_op)step->a))
+            if (regex_assertion_holds((enum regex_op)step->a, runner->before, runner->after))
                 runner->stack[depth++] = (struct pending){top.step + 1, 0, 0};
         } else {
             memcpy(slots, runner->current, slots_size);
@@ -330,7 +305,7 @@ bool capture_runner_step(struct capture_runner *runner, uint32_t point, uint32_t
             found[1] = position;
             return true;
         }
-        if (step->op != PROGRAM_CLASS || step->b == 0 || point == RUNNER_EDGE ||
+        if (step->op != PROGRAM_CLASS || step->b == 0 || point == REGEX_EDGE ||
             !code_points_contain(runner->ranges + step->a, step->b, point))
             continue;
         memcpy(runner->current, slots, slots_size);
@@ -341,7 +316,7 @@ bool capture_runner_step(struct capture_runner *runner, uint32_t point, uint32_t
 
 static uint32_t next_point(const char *text, size_t len, size_t *at)
 {
-    return *at < len ? utf8_decode(text, len, at) : RUNNER_EDGE;
+    return *at < len ? utf8_decode(text, len, at) : REGEX_EDGE;
 }
 
 void capture_runner_start(struct capture_runner *runner, uint32_t position)
@@ -358,7 +333,7 @@ static int run(struct capture_runner *runner, const char *text, size_t len, uint
     size_t position = 0;
     bool has_match = false;
 
-    runner->before = RUNNER_EDGE;
+    runner->before = REGEX_EDGE;
     runner->after = next_point(text, len, &at);
     for (;;) {
         uint32_t point = runner->after;
@@ -373,7 +348,7 @@ static int run(struct capture_runner *runner, const char *text, size_t len, uint
         runner->before = point;
         runner->after = next_point(text, len, &at);
         has_match |= capture_runner_step(runner, point, (uint32_t)position, (uint32_t)end, found);
-        if (point == RUNNER_EDGE)
+        if (point == REGEX_EDGE)
             return has_match;
         if (runner->steps > REGEX_RUN_STEPS_MAX)
             return -E2BIG;

@@ -55,11 +55,9 @@ struct capture_runner {
     struct thread_list *then;
     uint32_t *current; /* positions of the thread that is being added */
     struct pending *stack;
-    uint32_t before, after; /* characters around the position; RUNNER_EDGE at the ends */
+    uint32_t before, after; /* characters around the position; REGEX_EDGE at the ends */
     uint64_t steps;
 };
-
-enum { RUNNER_EDGE = CODE_POINT_MAX + 1 };
 
 size_t capture_program_cells(const struct capture_program *program);
 

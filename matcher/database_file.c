@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/whole_file.h"
 #include "matcher/database.h"
 #include "matcher/ruleset_internal.h"
 
@@ -115,22 +116,6 @@ static int cache_path(const char *dir, const struct rule_text *rules, size_t cou
     return rc;
 }
 
-static int write_all(int fd, const struct buffer *bytes)
-{
-    size_t done = 0;
-
-    while (done < bytes->size) {
-        ssize_t put = write(fd, bytes->data + done, bytes->size - done);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -errno;
-        done += (size_t)put;
-    }
-    return 0;
-}
-
 static int load_file(const char *path, struct ruleset **out)
 {
     struct buffer bytes = {.max_size = RULESET_SAVED_MAX};
@@ -148,19 +133,10 @@ static int save_file(const char *path, const struct ruleset *set)
     struct buffer bytes = {.max_size = RULESET_SAVED_MAX};
     char fresh[PATH_SIZE + 32];
     int rc = ruleset_save(set, &bytes);
-    int fd = -1;
 
     snprintf(fresh, sizeof fresh, "%s.%ld", path, (long)getpid());
-    if (rc == 0) {
-        fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        rc = fd < 0 ? -errno : write_all(fd, &bytes);
-    }
-    if (fd >= 0 && close(fd) < 0 && rc == 0)
-        rc = -errno;
-    if (rc == 0 && rename(fresh, path) < 0)
-        rc = -errno;
-    if (rc < 0 && fd >= 0)
-        (void)unlink(fresh);
+    if (rc == 0)
+        rc = whole_file_replace(path, fresh, 0600, bytes.data, bytes.size);
     buffer_fini(&bytes);
     return rc;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "matcher/regex_assert.h"
 #include "matcher/utf8_text.h"
 
 enum run_op { RUN_CLASS, RUN_SPLIT, RUN_JUMP, RUN_ASSERT, RUN_MATCH };
@@ -33,12 +34,10 @@ struct run_set {
 struct runner {
     const struct regex_program *program;
     uint32_t *stack;
-    uint32_t before, after; /* characters around the position; RUN_EDGE at the ends */
+    uint32_t before, after; /* characters around the position; REGEX_EDGE at the ends */
     uint64_t steps;
     bool matched;
 };
-
-enum { RUN_EDGE = CODE_POINT_MAX + 1 };
 
 static int64_t emit(struct regex_program *program, enum run_op op, uint32_t a, uint32_t b)
 {
@@ -199,32 +198,6 @@ void regex_run_scratch_fini(struct regex_run_scratch *scratch)
     *scratch = (struct regex_run_scratch){0};
 }
 
-static bool is_word(uint32_t point)
-{
-    return (point >= '0' && point <= '9') || (point >= 'A' && point <= 'Z') ||
-           (point >= 'a' && point <= 'z') || point == '_';
-}
-
-static bool assertion_holds(const struct runner *runner, enum regex_op op)
-{
-    bool boundary = is_word(runner->before) != is_word(runner->after);
-
-    switch (op) {
-    case REGEX_BEGIN_TEXT:
-        return runner->before == RUN_EDGE;
-    case REGEX_END_TEXT:
-        return runner->after == RUN_EDGE;
-    case REGEX_BEGIN_LINE:
-        return runner->before == RUN_EDGE || runner->before == '\n';
-    case REGEX_END_LINE:
-        return runner->after == RUN_EDGE || runner->after == '\n';
-    case REGEX_WORD_BOUNDARY:
-        return boundary;
-    default:
-        return !boundary;
-    }
-}
-
 static bool put_thread(struct run_set *set, uint32_t at)
 {
     uint32_t index = set->sparse[at];
@@ -256,7 +229,8 @@ static void add_thread(struct runner *runner, struct run_set *set, uint32_t star
             runner->stack[depth++] = step->a;
         } else if (step->op == RUN_JUMP) {
             runner->stack[depth++] = step->a;
-        } else if (step->op == RUN_ASSERT && assertion_holds(runner, (enum regex_op)step->a)) {
+        } else if (step->op == RUN_ASSERT &&
+                   regex_assertion_holds((enum regex_op)step->a, runner->before, runner->after)) {
             runner->stack[depth++] = at + 1;
         }
     }
@@ -280,7 +254,7 @@ static void step_threads(struct runner *runner, const struct run_set *from, stru
 
 static uint32_t next_point(const char *value, size_t len, size_t *at)
 {
-    return *at < len ? utf8_decode(value, len, at) : RUN_EDGE;
+    return *at < len ? utf8_decode(value, len, at) : REGEX_EDGE;
 }
 
 int regex_run(const struct regex_program *program, struct regex_run_scratch *scratch,
@@ -294,7 +268,7 @@ int regex_run(const struct regex_program *program, struct regex_run_scratch *scr
     struct run_set *then = &sets[1];
     size_t at = 0;
 
-    runner.before = RUN_EDGE;
+    runner.before = REGEX_EDGE;
     runner.after = next_point(value, len, &at);
     for (;;) {
         uint32_t point = runner.after;
@@ -303,7 +277,7 @@ int regex_run(const struct regex_program *program, struct regex_run_scratch *scr
         add_thread(&runner, now, 0);
         if (runner.matched)
             return 1;
-        if (point == RUN_EDGE)
+        if (point == REGEX_EDGE)
             return 0;
         if (runner.steps > REGEX_RUN_STEPS_MAX)
             return -E2BIG;

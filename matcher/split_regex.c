@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "matcher/capture_runner.h"
+#include "matcher/regex_assert.h"
 #include "matcher/utf8_text.h"
 
 struct split_regex {
@@ -154,11 +155,11 @@ static bool step(const struct split_regex *regex, struct search *search, struct 
                  bool is_end, struct capture_runner *runner, uint32_t *found)
 {
     size_t at = search->position, end = at;
-    uint32_t point = RUNNER_EDGE, after = RUNNER_EDGE;
+    uint32_t point = REGEX_EDGE, after = REGEX_EDGE;
     if (at < bytes.len ? !read_point(bytes, is_end, &end, &point) : !is_end)
         return false;
     size_t beyond = end;
-    if (regex->looks_ahead && point != RUNNER_EDGE &&
+    if (regex->looks_ahead && point != REGEX_EDGE &&
         (end < bytes.len ? !read_point(bytes, is_end, &beyond, &after) : !is_end))
         return false;
     runner->before = search->before;
@@ -209,7 +210,7 @@ static int find(const void *context, void *memory, struct msg_slice bytes, bool 
     struct search *search = memory;
     struct thread_list lists[2];
     if (!search->is_begun)
-        *search = (struct search){.before = RUNNER_EDGE, .is_begun = true};
+        *search = (struct search){.before = REGEX_EDGE, .is_begun = true};
     struct capture_runner runner = capture_runner_of(program, search->cells, lists);
     uint32_t *found = search->cells + capture_program_cells(program);
     lists[0].count = search->counts[0];

@@ -127,6 +127,27 @@ static enum sandbox_inject hand_over(struct sandbox *sandbox)
     return rc;
 }
 
+/* At the top level nobody takes messages yet: as in Heka they go to the log. */
+static int say_injection(struct sandbox *sandbox, const char *function)
+{
+    enum { SHOWN_MAX = 160 };
+    const struct sandbox_host *host = &sandbox->config.host;
+    struct msg_view view;
+    char shown[SHOWN_MAX + 1] = "", text[SANDBOX_TEXT_SIZE];
+    if (sandbox->injects_left == 0 || host->log == NULL)
+        return 0;
+    sandbox->injects_left--;
+    if (msg_view_init(&view, sandbox->encoded.data, sandbox->encoded.size) == 0)
+        snprintf(shown, sizeof(shown), "%.*s", (int)view.payload.len,
+                 view.payload.ptr != NULL ? view.payload.ptr : "");
+    for (char *at = shown; *at != '\0'; at++)
+        *at = (unsigned char)*at < ' ' ? ' ' : *at;
+    snprintf(text, sizeof(text), "Init() %s() is for the log only: %s%s", function, shown,
+             sandbox->injects_left == 0 ? " (more are not shown)" : "");
+    host->log(host->host, text);
+    return 0;
+}
+
 static int inject(lua_State *lua, const char *function)
 {
     static const char *const texts[] = {
@@ -136,6 +157,8 @@ static int inject(lua_State *lua, const char *function)
         "exceeded MaxMsgLoops",
         "creates a circular reference (matches this plugin's message_matcher)",
         "aborted"};
+    if (sandbox_of(lua)->call == CALL_INIT)
+        return say_injection(sandbox_of(lua), function);
     enum sandbox_inject rc = hand_over(sandbox_of(lua));
     if (rc == SANDBOX_INJECT_OK)
         return 0;

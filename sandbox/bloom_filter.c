@@ -2,11 +2,12 @@
  *
  * bloom_filter.c - the module bloom_filter: whether a key was there, or perhaps not.
  *
- * Source:  lua_sandbox: functions, sizes and error texts. Kirsch and Mitzenmacher, Less Hashing,
- *          Same Performance (2006): two hashes serve for all.
+ * Source:  lua_sandbox: functions, sizes, error texts, and which bits a key has, so that what Heka
+ *          preserved can be read.
  */
 #include <math.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "sandbox/userdata.h"
 
@@ -59,10 +60,12 @@ static int new_filter(lua_State *lua)
 /* Whether all bits of the key at stack position 2 are set; sets them, if `is_added`. */
 static bool visit(lua_State *lua, struct bloom_filter *filter, bool is_added)
 {
-    uint64_t first = userdata_hash_key(lua, 2, 1), step = userdata_hash_key(lua, 2, 2) | 1;
+    struct userdata_key key;
     bool is_there = true;
+    userdata_check_key(lua, 2, &key);
+    limits_charge(lua, (key.size / 64 + 1) * filter->hashes);
     for (uint32_t i = 0; i < filter->hashes; i++) {
-        uint64_t bit = (first + i * step) % filter->bits;
+        uint64_t bit = XXH32(key.bytes, key.size, i) % filter->bits;
         uint8_t mask = (uint8_t)(1U << bit % 8);
         if ((filter->data[bit / 8] & mask) != 0)
             continue;
@@ -105,17 +108,39 @@ static int clear(lua_State *lua)
 
 /* ---- state: count, items, probability, bits ---- */
 
+enum { HASH_VERSION = 1 }; /* of which bits a key has */
+
 struct saved {
     uint64_t count;
     double probability;
-    uint32_t items, reserved;
+    uint32_t items, hash_version;
 };
+
+/* fromstring([count,] bits): Heka's, which has kept the count since one of its versions. */
+static int from_string(lua_State *lua)
+{
+    struct bloom_filter *filter = check(lua, 2, 3);
+    int last = lua_gettop(lua);
+    lua_Number given = last == 3 ? luaL_checknumber(lua, 2) : 0;
+    size_t size;
+    const char *bits = luaL_checklstring(lua, last, &size);
+    if (size != data_size(filter))
+        return luaL_error(lua, "fromstring() bytes found: %d, expected %d", (int)size,
+                          (int)data_size(filter));
+    filter->count = given > 0 && given < 9e15 ? (uint64_t)given : 0;
+    memcpy(filter->data, bits, size);
+    return 0;
+}
 
 static int save(lua_State *lua, int index, struct buffer *out)
 {
     const struct bloom_filter *filter = lua_touserdata(lua, index);
     struct saved saved = {
-        .count = filter->count, .probability = filter->probability, .items = filter->items};
+        .count = filter->count,
+        .probability = filter->probability,
+        .items = filter->items,
+        .hash_version = HASH_VERSION,
+    };
     int rc = buffer_append(out, &saved, sizeof(saved));
     return rc == 0 ? buffer_append(out, filter->data, data_size(filter)) : rc;
 }
@@ -127,7 +152,7 @@ static bool adopt(lua_State *lua, int index, const uint8_t *state, size_t size)
     if (size != sizeof(saved) + data_size(filter))
         return false;
     memcpy(&saved, state, sizeof(saved));
-    if (saved.items != filter->items ||
+    if (saved.items != filter->items || saved.hash_version != HASH_VERSION ||
         memcmp(&saved.probability, &filter->probability, sizeof(double)) != 0)
         return false;
     filter->count = saved.count;
@@ -149,7 +174,8 @@ static bool load(lua_State *lua, const uint8_t *state, size_t size)
 }
 
 static const luaL_Reg methods[] = {
-    {"add", add}, {"query", query}, {"count", count}, {"clear", clear}, {NULL, NULL}};
+    {"add", add}, {"query", query}, {"count", count}, {"clear", clear}, {"fromstring", from_string},
+    {NULL, NULL}};
 
 const struct userdata_class bloom_filter_class = {.id = USERDATA_BLOOM_FILTER,
                                                   .name = "mozsvc.bloom_filter",

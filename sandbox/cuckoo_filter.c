@@ -2,14 +2,23 @@
  *
  * cuckoo_filter.c - the module cuckoo_filter: as a Bloom filter, and keys can be deleted.
  *
- * Source:  lua_sandbox: functions and error texts. Fan et al., Cuckoo Filter (2014): buckets of
- *          four fingerprints of 16 bits, of which each has two places.
+ * Source:  lua_sandbox: functions, error texts, and where a key is, as its binary version 1 has it,
+ *          so that such states can be read. Fan et al., Cuckoo Filter (2014): buckets of four
+ *          fingerprints of 16 bits, of which each has two places.
  */
 #include <string.h>
+#include <xxhash.h>
 
 #include "sandbox/userdata.h"
 
-enum { BUCKET = 4, KICKS_MAX = 512, ITEMS_MIN = 5, ITEMS_MAX = 1 << 28 };
+enum {
+    BUCKET = 4,
+    KICKS_MAX = 512,
+    ITEMS_MIN = 5,
+    ITEMS_MAX = 1 << 28,
+    HASH_SEED = 1,
+    BINARY_VERSION = 1 /* of where a key is; lua_sandbox's number */
+};
 
 struct cuckoo_filter {
     uint32_t buckets; /* power of two */
@@ -59,15 +68,21 @@ struct place {
     uint32_t a, b;
 };
 
+/* By the fingerprint's highest bits. */
 static uint32_t other_bucket(const struct cuckoo_filter *filter, uint32_t bucket, uint16_t print)
 {
-    return (bucket ^ print * UINT32_C(0x5bd1e995)) & (filter->buckets - 1);
+    unsigned bits = (unsigned)__builtin_ctz(filter->buckets);
+    uint64_t hash = XXH64(&print, sizeof(print), HASH_SEED);
+    return bits == 0 ? 0 : bucket ^ (uint32_t)(hash >> (64 - bits));
 }
 
 /* Of the key at stack position 2. */
 static struct place find_place(lua_State *lua, const struct cuckoo_filter *filter)
 {
-    uint64_t hash = userdata_hash_key(lua, 2, 1);
+    struct userdata_key key;
+    userdata_check_key(lua, 2, &key);
+    limits_charge(lua, key.size / 64 + 1);
+    uint64_t hash = XXH64(key.bytes, key.size, HASH_SEED);
     struct place place = {.print = (uint16_t)(hash >> 48),
                           .a = (uint32_t)hash & (filter->buckets - 1)};
     if (place.print == 0)
@@ -177,13 +192,44 @@ static int clear(lua_State *lua)
 
 struct saved {
     uint64_t count;
-    uint32_t items, reserved;
+    uint32_t items, binary_version;
 };
+
+static void say_another_version(lua_State *lua)
+{
+    const struct sandbox_host *host = &sandbox_of(lua)->config.host;
+    if (host->log != NULL)
+        host->log(host->host, "cuckoo_filter: buckets of another version are not imported");
+}
+
+/* fromstring(count, buckets, version): lua_sandbox's; older ones had no version, and keys were
+ * elsewhere. */
+static int from_string(lua_State *lua)
+{
+    struct cuckoo_filter *filter = userdata_check(lua, 1, &cuckoo_filter_class);
+    size_t size;
+    userdata_check_count(lua, 2, 4);
+    if (luaL_optnumber(lua, 4, 0) != BINARY_VERSION) {
+        say_another_version(lua);
+        return 0;
+    }
+    lua_Number given = luaL_checknumber(lua, 2);
+    const char *slots = luaL_checklstring(lua, 3, &size);
+    if (size != slots_size(filter))
+        return luaL_error(lua, "fromstring() bytes found: %d, expected %d", (int)size,
+                          (int)slots_size(filter));
+    luaL_argcheck(lua, given >= 0 && given <= (lua_Number)filter->buckets * BUCKET, 2,
+                  "more items than places");
+    filter->count = (uint64_t)given;
+    memcpy(filter->slots, slots, size);
+    return 0;
+}
 
 static int save(lua_State *lua, int index, struct buffer *out)
 {
     const struct cuckoo_filter *filter = lua_touserdata(lua, index);
-    struct saved saved = {.count = filter->count, .items = filter->items};
+    struct saved saved = {
+        .count = filter->count, .items = filter->items, .binary_version = BINARY_VERSION};
     int rc = buffer_append(out, &saved, sizeof(saved));
     return rc == 0 ? buffer_append(out, filter->slots, slots_size(filter)) : rc;
 }
@@ -195,7 +241,8 @@ static bool adopt(lua_State *lua, int index, const uint8_t *state, size_t size)
     if (size != sizeof(saved) + slots_size(filter))
         return false;
     memcpy(&saved, state, sizeof(saved));
-    if (saved.items != filter->items || saved.count > (uint64_t)filter->buckets * BUCKET)
+    if (saved.items != filter->items || saved.binary_version != BINARY_VERSION ||
+        saved.count > (uint64_t)filter->buckets * BUCKET)
         return false;
     filter->count = saved.count;
     memcpy(filter->slots, state + sizeof(saved), slots_size(filter));
@@ -215,7 +262,8 @@ static bool load(lua_State *lua, const uint8_t *state, size_t size)
 }
 
 static const luaL_Reg methods[] = {{"add", add},     {"query", query}, {"delete", remove_key},
-                                   {"count", count}, {"clear", clear}, {NULL, NULL}};
+                                   {"count", count}, {"clear", clear}, {"fromstring", from_string},
+                                   {NULL, NULL}};
 
 const struct userdata_class cuckoo_filter_class = {.id = USERDATA_CUCKOO_FILTER,
                                                    .name = "mozsvc.cuckoo_filter",

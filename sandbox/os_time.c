@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * os_time.c - os.date and os.time with UTC as the only zone, as Heka has them.
+ *
+ * "Now" is the clock at the moment of the call, not the time of the message or of the timer event,
+ * as in Heka: a request that is done again after a crash sees a later clock. Both functions read
+ * the same one, and so do Timestamps of what is injected: the host's, or the system's.
  */
 #include "sandbox/sandbox_internal.h"
 
 #include <string.h>
 #include <time.h>
 
-/* The original with "!" in front of the format. */
+static lua_Number now_s(lua_State *lua)
+{
+    return (lua_Number)(api_now_ns(sandbox_of(lua)) / 1000000000);
+}
+
+/* The original with "!" in front of the format, and with a time. */
 static int os_date(lua_State *lua)
 {
     const char *format = luaL_optstring(lua, 1, "%c");
@@ -19,8 +28,10 @@ static int os_date(lua_State *lua)
     lua_replace(lua, 1);
     lua_pushvalue(lua, lua_upvalueindex(1));
     lua_insert(lua, 1);
-    if (lua_isnil(lua, 3))
+    if (lua_isnil(lua, 3)) {
         lua_settop(lua, 2);
+        lua_pushnumber(lua, now_s(lua));
+    }
     lua_call(lua, lua_gettop(lua) - 1, 1);
     return 1;
 }
@@ -38,9 +49,9 @@ static int get_part(lua_State *lua, const char *name, int missing)
 
 static int os_time(lua_State *lua)
 {
-    time_t seconds;
+    lua_Number seconds;
     if (lua_isnoneornil(lua, 1)) {
-        seconds = (time_t)(api_now_ns(sandbox_of(lua)) / 1000000000);
+        seconds = now_s(lua);
     } else {
         struct tm tm = {0};
         luaL_checktype(lua, 1, LUA_TTABLE);
@@ -50,9 +61,9 @@ static int os_time(lua_State *lua)
         tm.tm_mday = get_part(lua, "day", -1);
         tm.tm_mon = get_part(lua, "month", -1) - 1;
         tm.tm_year = get_part(lua, "year", -1) - 1900;
-        seconds = timegm(&tm);
+        seconds = (lua_Number)timegm(&tm);
     }
-    lua_pushnumber(lua, (lua_Number)seconds);
+    lua_pushnumber(lua, seconds);
     return 1;
 }
 

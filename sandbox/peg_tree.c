@@ -584,6 +584,12 @@ static const luaL_Reg operators[] = {{"__mul", multiply},   {"__add", add},    {
                                      {"__div", divide},     {"__unm", negate}, {"__pow", power},
                                      {"__len", look_ahead}, {NULL, NULL}};
 
+/* ptree and pcode: they print to the process's standard output, in LPeg's debug builds only. */
+static int print_nothing(lua_State *lua)
+{
+    return luaL_error(lua, "function only implemented in debug mode");
+}
+
 static const luaL_Reg functions[] = {{"P", make_pattern},
                                      {"S", make_set},
                                      {"R", make_range},
@@ -604,6 +610,8 @@ static const luaL_Reg functions[] = {{"P", make_pattern},
                                      {"type", type_of},
                                      {"version", version},
                                      {"setmaxstack", set_max_stack},
+                                     {"ptree", print_nothing},
+                                     {"pcode", print_nothing},
                                      {NULL, NULL}};
 
 void peg_open(lua_State *lua)

@@ -99,6 +99,16 @@ static void begin_message(struct sandbox *sandbox, const struct msg_view *messag
     sandbox->status = 0;
 }
 
+/* The call of an input lasts until its host stops it. That is nobody's fault, and the globals are
+ * as the script has left them. */
+static enum sandbox_outcome interrupt(struct sandbox *sandbox)
+{
+    snprintf(sandbox->text, sizeof(sandbox->text), "%s shutting down", call_names[CALL_PROCESS]);
+    sandbox->trip = TRIP_NONE;
+    lua_settop(sandbox->lua, 0);
+    return SANDBOX_FAILED;
+}
+
 static enum sandbox_outcome call_process(struct sandbox *sandbox)
 {
     lua_State *lua = sandbox->lua;
@@ -108,6 +118,8 @@ static enum sandbox_outcome call_process(struct sandbox *sandbox)
     lua_rawgeti(lua, LUA_REGISTRYINDEX, sandbox->process_ref);
     int rc = lua_pcall(lua, 0, 2, 0);
     limits_end(sandbox);
+    if (sandbox->trip == TRIP_WATCHDOG && sandbox->config.type == SANDBOX_INPUT)
+        return interrupt(sandbox);
     if (rc != 0 || sandbox->trip != TRIP_NONE)
         return sandbox_terminate_by_error(sandbox);
     return read_status(sandbox);
@@ -262,6 +274,8 @@ static int load(lua_State *lua)
     if (luaL_loadbufferx(lua, sandbox->config.script, strlen(sandbox->config.script),
                          sandbox->texts[3], "t") != 0)
         lua_error(lua);
+    if (sandbox->config.parse_only)
+        return 0;
     lua_call(lua, 0, 0);
     if (has_payload) {
         set_global(lua, "output", NULL);
@@ -332,6 +346,7 @@ static int prepare(struct sandbox *sandbox, const struct sandbox_config *config,
 static int run_script(struct sandbox *sandbox, struct err *err)
 {
     sandbox->call = CALL_INIT;
+    sandbox->injects_left = SANDBOX_INIT_LOGS;
     limits_begin(sandbox, __builtin_frame_address(0));
     int rc = lua_cpcall(sandbox->lua, load, NULL);
     limits_end(sandbox);

@@ -35,6 +35,7 @@ enum {
     SANDBOX_C_STACK_SIZE = 1024 * 1024,    /* of C that a script may make grow */
     SANDBOX_COUNT_STEP = 1000,             /* instructions between two looks at the limits */
     SANDBOX_SCRIPT_SIZE_MAX = 1024 * 1024, /* of a script or a module */
+    SANDBOX_INIT_LOGS = 10,
     SANDBOX_SAMPLE = 1000                  /* of as many process_message calls one is timed */
 };
 
@@ -76,7 +77,8 @@ struct sandbox_host {
     /* Text of a module; `path` is FOLDER/NAME.lua of module_directory. 0, or negative errno
      * (ENOENT: it may be in the next folder). NULL: it is read from the file. */
     int (*read_module)(void *host, const char *path, struct buffer *out);
-    /* A reason why a call failed that the script is not told (write_message). */
+    /* A reason why a call failed that the script is not told (write_message), and what is injected
+     * at the top level, SANDBOX_INIT_LOGS of them. */
     void (*log)(void *host, const char *text);
     int64_t (*now_ns)(void *host);  /* NULL: the system's clock */
     uint64_t (*random)(void *host); /* for Uuids; NULL: seeded by the system */
@@ -105,6 +107,7 @@ struct sandbox_config {
     /* LuaJIT's compiler. No instruction limit holds, and no sandbox_stop() reaches a compiled
      * loop: for trusted scripts, in a process that is killed when it uses too much CPU time. */
     bool jit;
+    bool parse_only; /* the top level does not run, and nothing can be called */
     struct sandbox_host host;
 };
 
@@ -172,7 +175,8 @@ struct sandbox_usage sandbox_usage(const struct sandbox *sandbox);
 
 /* Odd while a call is under way, and another value with each. */
 uint64_t sandbox_call_serial(const struct sandbox *sandbox);
-/* Ends the call with that serial at the next look at the limits; does nothing to another one. */
+/* Ends the call with that serial at the next look at the limits; does nothing to another one. An
+ * input has failed then, with "shutting down", and can be preserved; others are terminated. */
 void sandbox_stop(struct sandbox *sandbox, uint64_t serial);
 /* For a call that does not end by sandbox_stop(): a look at each instruction and call. Best from a
  * signal handler of the instance's thread; the instance must live. What does not end by this, ends

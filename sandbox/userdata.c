@@ -119,17 +119,24 @@ static uint64_t hash_bytes(const uint8_t *bytes, size_t size, uint64_t seed)
     return h ^ h >> 47;
 }
 
-uint64_t userdata_hash_key(lua_State *lua, int index, uint64_t seed)
+void userdata_check_key(lua_State *lua, int index, struct userdata_key *key)
 {
-    size_t size;
     if (lua_type(lua, index) == LUA_TNUMBER) {
-        double number = lua_tonumber(lua, index);
-        return hash_bytes((const uint8_t *)&number, sizeof(number), seed);
+        key->number = lua_tonumber(lua, index);
+        key->bytes = &key->number;
+        key->size = sizeof(key->number);
+        return;
     }
     luaL_argcheck(lua, lua_type(lua, index) == LUA_TSTRING, index, "must be a string or number");
-    const char *text = lua_tolstring(lua, index, &size);
-    limits_charge(lua, size / 64 + 1);
-    return hash_bytes((const uint8_t *)text, size, seed);
+    key->bytes = lua_tolstring(lua, index, &key->size);
+}
+
+uint64_t userdata_hash_key(lua_State *lua, int index, uint64_t seed)
+{
+    struct userdata_key key;
+    userdata_check_key(lua, index, &key);
+    limits_charge(lua, key.size / 64 + 1);
+    return hash_bytes(key.bytes, key.size, seed);
 }
 
 /* ---- number text ---- */

@@ -54,6 +54,13 @@ bool userdata_adopt(lua_State *lua, const struct userdata_class *class, const ui
 /* Restores an object of the class `name`: pushes it, or returns false. */
 bool userdata_load(lua_State *lua, struct msg_slice name, const uint8_t *state, size_t size);
 
+struct userdata_key { /* the bytes of a string, or of a number's double */
+    const void *bytes;
+    size_t size;
+    double number;
+};
+/* The key at `index`, borrowed; throws when it is neither. */
+void userdata_check_key(lua_State *lua, int index, struct userdata_key *key);
 /* Hash (MurmurHash64A) of the key at `index`: the bytes of a string, or of a number's double. */
 uint64_t userdata_hash_key(lua_State *lua, int index, uint64_t seed);
 

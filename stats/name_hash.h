@@ -57,8 +57,8 @@ static inline uint32_t name_tail(const char *name, size_t len)
 static inline uint64_t name_finish(uint64_t sum, uint32_t tail, size_t len,
                                    const struct name_key *key)
 {
-    unsigned __int128 product = (unsigned __int128)(sum ^ key->sum) *
-                                (((uint64_t)tail << 32 | (uint32_t)len) ^ key->tail);
+    unsigned __int128 product =
+        (unsigned __int128)(sum ^ key->sum) * (((uint64_t)tail << 32 | (uint32_t)len) ^ key->tail);
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
@@ -93,6 +93,14 @@ static inline __m256i name_block(const char *name, size_t len, size_t at)
     return name_load_part(name + at, mask);
 }
 
+static inline uint64_t name_end(__m256i sum, const char *name, size_t len,
+                                const struct name_key *key)
+{
+    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    half = _mm_add_epi64(half, _mm_unpackhi_epi64(half, half));
+    return name_finish((uint64_t)_mm_cvtsi128_si64(half), name_tail(name, len), len, key);
+}
+
 /* Names of up to 64 bytes take no branch that depends on their length: it would be mispredicted for
  * a quarter of names of 20 to 36 bytes, and costs more than the second block. */
 static inline uint64_t name_hash_keyed(const char *name, size_t len, const struct name_key *key)
@@ -101,9 +109,15 @@ static inline uint64_t name_hash_keyed(const char *name, size_t len, const struc
     sum = name_step(sum, name_block(name, len, NAME_BLOCK), key);
     for (size_t at = 2 * NAME_BLOCK; __builtin_expect(at < len, 0); at += NAME_BLOCK)
         sum = name_step(sum, name_block(name, len, at), key);
-    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    half = _mm_add_epi64(half, _mm_unpackhi_epi64(half, half));
-    return name_finish((uint64_t)_mm_cvtsi128_si64(half), name_tail(name, len), len, key);
+    return name_end(sum, name, len, key);
+}
+
+/* The same for names of up to 32 bytes, without looking for more. */
+static inline uint64_t name_hash_short(const char *name, size_t len)
+{
+    __m256i sum = name_step(_mm256_setzero_si256(), name_block(name, len, 0), &name_key);
+    sum = name_step(sum, _mm256_setzero_si256(), &name_key);
+    return name_end(sum, name, len, &name_key);
 }
 
 static inline __m256i name_differ(const char *a, const char *b, size_t len, size_t at)
@@ -142,6 +156,11 @@ static inline uint64_t name_hash_keyed(const char *name, size_t len, const struc
         name_step(sums, words, key);
     }
     return name_finish(sums[0] + sums[1] + sums[2] + sums[3], name_tail(name, len), len, key);
+}
+
+static inline uint64_t name_hash_short(const char *name, size_t len)
+{
+    return name_hash_keyed(name, len, &name_key);
 }
 
 static inline bool name_equal(const char *a, const char *b, size_t len)

@@ -25,9 +25,8 @@ const char *statsd_reject_text(enum statsd_reject reason)
 }
 
 static const char *const dialect_texts[STATSD_DIALECT_COUNT] = {
-    [STATSD_HEKA] = "heka",         [STATSD_ETSY] = "etsy",
-    [STATSD_SPEC] = "spec",         [STATSD_DOG] = "dogstatsd",
-    [STATSD_INFLUX] = "influx",     [STATSD_SIGNALFX] = "signalfx",
+    [STATSD_HEKA] = "heka",         [STATSD_ETSY] = "etsy",     [STATSD_SPEC] = "spec",
+    [STATSD_DOG] = "dogstatsd",     [STATSD_INFLUX] = "influx", [STATSD_SIGNALFX] = "signalfx",
     [STATSD_GRAPHITE] = "graphite",
 };
 
@@ -60,24 +59,23 @@ uint64_t statsd_member_hash(const char *member, size_t len)
 
 /* ---- the common line: NAME:1 to 8 digits|type, no blanks; little-endian only ---- */
 
+enum { SHORT_LINE_MIN = 11 }; /* bytes of a line, for the loads of parse_common_line() */
+
 /* What a fast path writes of a sample beside its value. */
 static inline void put_head(struct statsd_sample *sample, const char *name, uint32_t name_len,
-                            unsigned type_and_flags, uint16_t sender)
+                            unsigned type_and_flags, uint16_t sender, bool is_short)
 {
     uint64_t head = name_len | (uint64_t)type_and_flags << 32 | (uint64_t)sender << 48;
     sample->name = name;
     memcpy((char *)sample + offsetof(struct statsd_sample, name_len), &head, sizeof(head));
-    sample->hash = name_hash(name, name_len);
+    sample->hash = is_short ? name_hash_short(name, name_len) : name_hash(name, name_len);
 }
-_Static_assert(offsetof(struct statsd_sample, tags_len) ==
-                       offsetof(struct statsd_sample, name_len) + 2 &&
-                   offsetof(struct statsd_sample, type) ==
-                       offsetof(struct statsd_sample, name_len) + 4 &&
-                   offsetof(struct statsd_sample, flags) ==
-                       offsetof(struct statsd_sample, name_len) + 5 &&
-                   offsetof(struct statsd_sample, sender) ==
-                       offsetof(struct statsd_sample, name_len) + 6,
-               "put_head() writes them as one word");
+_Static_assert(
+    offsetof(struct statsd_sample, tags_len) == offsetof(struct statsd_sample, name_len) + 2 &&
+        offsetof(struct statsd_sample, type) == offsetof(struct statsd_sample, name_len) + 4 &&
+        offsetof(struct statsd_sample, flags) == offsetof(struct statsd_sample, name_len) + 5 &&
+        offsetof(struct statsd_sample, sender) == offsetof(struct statsd_sample, name_len) + 6,
+    "put_head() writes them as one word");
 
 /* Names that only statsd_line.c knows what to do with. */
 static inline bool is_odd_name(const struct statsd_parser *parser, const char *name, size_t len)
@@ -103,16 +101,21 @@ static inline bool eight_digits(uint64_t text, unsigned unused, uint32_t *value)
     return true;
 }
 
-/* bytes[start..end) is a line whose only ':' may be at `colon`. False: let others see it. `is_wide`
- * is a constant wherever this is inlined. */
-static inline __attribute__((always_inline)) bool
-parse_common_line(const struct statsd_parser *parser, const char *bytes, uint32_t start,
-                  const uint32_t marks[2], struct statsd_sample *sample, bool is_wide)
+enum line_kind {                /* constants wherever parse_common_line() is inlined */
+                 LINE_WIDE = 1, /* there are dialects */
+                 LINE_SHORT = 2 /* of up to NAME_BLOCK bytes */
+};
+
+/* bytes[start..end) is a line whose only ':' may be at `colon`. False: let others see it. */
+static inline __attribute__((always_inline)) bool parse_common_line(
+    const struct statsd_parser *parser, const char *bytes, uint32_t start, const uint32_t marks[2],
+    struct statsd_sample *sample, enum line_kind kinds)
 {
+    const bool is_wide = (kinds & LINE_WIDE) != 0;
     uint32_t colon = marks[0], end = marks[1];
     uint32_t tail, value;
     uint64_t text;
-    if (end < 11) /* the loads below reach back 8 bytes from the pipe */
+    if (end < SHORT_LINE_MIN) /* the loads below reach back 8 bytes from the pipe */
         return false;
     memcpy(&tail, bytes + end - 4, 4);
     const struct statsd_line_end *kind = &parser->ends[(uint8_t)bytes[end - 1] & 31];
@@ -130,12 +133,13 @@ parse_common_line(const struct statsd_parser *parser, const char *bytes, uint32_
         return false;
     if (is_wide && UNLIKELY(is_odd_name(parser, bytes + start, name_len)))
         return false;
-    put_head(sample, bytes + start, name_len, kind->type, parser->sender);
+    put_head(sample, bytes + start, name_len, kind->type, parser->sender,
+             (kinds & LINE_SHORT) != 0);
     double real = value;
     int64_t real_bits;
     memcpy(&real_bits, &real, sizeof(real_bits));
-    bool is_integer = is_wide ? (STATSD_INTEGER_TYPES >> kind->type & 1) != 0
-                              : kind->type == STATSD_COUNTER;
+    bool is_integer =
+        is_wide ? (STATSD_INTEGER_TYPES >> kind->type & 1) != 0 : kind->type == STATSD_COUNTER;
     sample->count = is_integer ? (int64_t)value : real_bits;
     return true;
 }
@@ -171,8 +175,8 @@ static bool take_ending(const struct statsd_parser *parser, const char *at, cons
 }
 
 /* What the dialects add to a sample. False: let statsd_line.c see it. */
-static bool widen(struct statsd_parser *parser, const struct statsd_decimal *decimal,
-                  char first, double rate, struct statsd_sample *sample)
+static bool widen(struct statsd_parser *parser, const struct statsd_decimal *decimal, char first,
+                  double rate, struct statsd_sample *sample)
 {
     bool is_etsy = statsd_has(parser, 1U << STATSD_ETSY);
     if (is_odd_name(parser, sample->name, sample->name_len) ||
@@ -209,7 +213,7 @@ static __attribute__((noinline)) bool parse_usual_line(struct statsd_parser *par
         !statsd_decimal_take(&at, bytes + marks[1], &decimal) ||
         !take_ending(parser, at, bytes + marks[1], &type, &rate))
         return false;
-    put_head(sample, bytes + start, name_len, type, parser->sender);
+    put_head(sample, bytes + start, name_len, type, parser->sender, false);
     if ((STATSD_INTEGER_TYPES >> type & 1) == 0) {
         sample->value = statsd_decimal_double(&decimal) + 0.0; /* no -0 */
     } else if (rate == 1 && !decimal.point) {
@@ -259,9 +263,9 @@ static __attribute__((noinline)) unsigned take_line(struct statsd_parser *parser
 }
 
 /* Takes common lines up to the first other one. */
-static inline __attribute__((always_inline)) unsigned
-take_common_lines(struct statsd_parser *parser, struct statsd_lines *lines,
-                  struct statsd_sample *samples, unsigned max, bool is_wide)
+static inline __attribute__((always_inline)) unsigned take_common_lines(
+    struct statsd_parser *parser, struct statsd_lines *lines, struct statsd_sample *samples,
+    unsigned max, enum line_kind kinds)
 {
     unsigned count = 0;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -274,7 +278,7 @@ take_common_lines(struct statsd_parser *parser, struct statsd_lines *lines,
     for (; count < max && last - mark >= 2; count++, mark += 2) {
         uint32_t colon = mark[0], end = mark[1];
         if (colon >= size || bytes[colon] != ':' || (end < size && bytes[end] != '\n') ||
-            !(parse_common_line(parser, bytes, start, mark, &samples[count], is_wide) ||
+            !(parse_common_line(parser, bytes, start, mark, &samples[count], kinds) ||
               parse_usual_line(parser, bytes, start, mark, &samples[count])))
             break;
         start = end + 1;
@@ -282,7 +286,7 @@ take_common_lines(struct statsd_parser *parser, struct statsd_lines *lines,
     lines->mark = (unsigned)(mark - lines->marks);
     lines->start = start;
 #else
-    (void)parser, (void)lines, (void)samples, (void)max, (void)is_wide;
+    (void)parser, (void)lines, (void)samples, (void)max, (void)kinds;
 #endif
     return count;
 }
@@ -300,8 +304,8 @@ static unsigned take_lines(struct statsd_parser *parser, struct statsd_lines *li
     while (count < max && has_lines(lines) && !statsd_is_full(parser)) {
         unsigned common =
             parser->is_wide
-                ? take_common_lines(parser, lines, samples + count, max - count, true)
-                : take_common_lines(parser, lines, samples + count, max - count, false);
+                ? take_common_lines(parser, lines, samples + count, max - count, LINE_WIDE)
+                : take_common_lines(parser, lines, samples + count, max - count, 0);
         parser->counts.lines += common;
         count += common;
         if (count < max && has_lines(lines))
@@ -345,6 +349,31 @@ unsigned statsd_parse(struct statsd_parser *parser, const char *bytes, size_t si
         }
     }
     return count;
+}
+
+bool statsd_parse_single(struct statsd_parser *parser, const char *bytes, size_t size,
+                         struct statsd_sample *sample)
+{
+#if NAME_HASH_AVX2
+    if (size - SHORT_LINE_MIN > NAME_BLOCK - SHORT_LINE_MIN || parser->is_wide ||
+        parser->rest.is_there)
+        return false;
+    uint32_t mask = (uint32_t)scan_32(bytes + size - SCAN_BEFORE) >> (SCAN_BEFORE - size);
+    uint32_t rest = mask & (mask - 1); /* behind the first mark: nothing, or the feed at the end */
+    uint32_t feed = rest >> (size - 1);
+    uint32_t marks[2] = {(uint32_t)__builtin_ctz(mask | 1U << (size - 1)), (uint32_t)size - feed};
+    bool good = rest == feed << (size - 1);
+    good &= bytes[marks[0]] == ':';
+    good &= bytes[size - 1] == '\n' || feed == 0;
+    if (UNLIKELY(!good) ||
+        UNLIKELY(!parse_common_line(parser, bytes, 0, marks, sample, LINE_SHORT)))
+        return false;
+    parser->counts.lines++;
+    return true;
+#else
+    (void)parser, (void)bytes, (void)size, (void)sample;
+    return false;
+#endif
 }
 
 /* ---- set up ---- */

@@ -205,6 +205,12 @@ void statsd_change(struct statsd_parser *parser, const struct statsd_settings *s
 unsigned statsd_parse(struct statsd_parser *parser, const char *bytes, size_t size, size_t *offset,
                       struct statsd_sample samples[STATSD_BURST]);
 
+/* A datagram that is one short line in the usual form, as clients send that do not batch. False,
+ * and nothing done, for any other: statsd_parse() takes it then. Unlike that, this may read the 32
+ * bytes that end with the datagram's last: the caller has headers in front of it. */
+bool statsd_parse_single(struct statsd_parser *parser, const char *bytes, size_t size,
+                         struct statsd_sample *sample);
+
 /* The caller has to do away with all samples so far and call statsd_release(). */
 static inline bool statsd_is_full(const struct statsd_parser *parser)
 {

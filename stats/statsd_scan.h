@@ -22,6 +22,7 @@
 
 enum {
     SCAN_BLOCK = 64,
+    SCAN_BEFORE = 32, /* bytes up to the end of a short line that are loaded */
     SCAN_ENOUGH = 128, /* marks after which scanning stops: 64 lines */
     SCAN_MARKS_MAX = SCAN_ENOUGH + SCAN_BLOCK + 8
 };

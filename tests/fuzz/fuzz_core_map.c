@@ -57,12 +57,24 @@ static char *print(const struct core_map *map, size_t *len)
     return text;
 }
 
+static void check_cpus(const struct core_map *map, const struct core_map_cpus *cpus)
+{
+    CHECK(cpus->count <= CORE_MAP_WORKERS_MAX);
+    for (unsigned i = 0; i < cpus->count; i++) {
+        CHECK(i == 0 || cpus->cpus[i] > cpus->cpus[i - 1]);
+        for (unsigned w = 0; w < map->worker_count && !map->force; w++)
+            CHECK(map->workers[w] != cpus->cpus[i]);
+    }
+}
+
 static void check_limits(const struct core_map *map)
 {
     CHECK(map->port_count >= 1 && map->port_count <= CORE_MAP_PORTS_MAX);
     CHECK(map->worker_count >= 1 && map->worker_count <= CORE_MAP_WORKERS_MAX);
     CHECK(map->pages != PAGES_AUTO && map->memory_mbytes > 0 && map->mbufs_per_port > 0);
     CHECK((map->lane_mbytes & (map->lane_mbytes - 1)) == 0 && map->lane_mbytes > 0);
+    check_cpus(map, &map->hekad_cores);
+    check_cpus(map, &map->sandbox_cores);
     for (unsigned p = 0; p < map->port_count; p++) {
         const struct core_map_port *port = &map->ports[p];
         CHECK(port->queue_count >= 1 && port->queue_count <= port->profile->queues_max);

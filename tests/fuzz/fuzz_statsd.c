@@ -105,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct statsd_settings settings = {0};
     struct statsd_counts counts = {0};
+    bool is_single;
     if (size > SIZE_MAX_HERE)
         return 0;
     if (size >= 3 && data[0] == '!') {
@@ -120,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(bytes, data, size);
     unsigned count = parse_fast(&settings, bytes, size, &counts);
     compare(&settings, count, &counts, bytes, size);
+    CHECK(statsd_single_agrees(&settings, bytes, size, fast, count, &counts, &is_single));
     aggregate(count);
     free(bytes);
     return 0;

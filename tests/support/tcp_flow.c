@@ -15,7 +15,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,11 +23,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "tests/support/arguments.h"
 
 enum {
     PATTERN = 65521,
@@ -37,16 +36,14 @@ enum {
     HEAD = 22, /* "CCCCCCCC NNNNNNNNNNNN " */
     CHUNK = 65536,
     EVENTS = 256,
+    CONNECTIONS_MAX = 1 << 20,
+    PAUSE_US_MAX = 1000000,
     STALL_S = 120
 };
 
 struct options {
-    uint16_t port;
     const char *ipv4, *ipv6;
-    unsigned connections;
-    uint64_t lines;
-    size_t size;
-    unsigned pause_us;
+    uint64_t port, connections, lines, size, pause_us;
     bool waits;
 };
 
@@ -106,8 +103,8 @@ struct client {
 
 static void connect_client(struct client *client, unsigned index, const struct options *options)
 {
-    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(options->port)};
-    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(options->port)};
+    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
+    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = to4.sin_port};
     bool is_ipv6 = options->ipv6 != NULL && (options->ipv4 == NULL || index % 2 == 1);
     if (is_ipv6 ? inet_pton(AF_INET6, options->ipv6, &to6.sin6_addr) != 1
                 : inet_pton(AF_INET, options->ipv4, &to4.sin_addr) != 1)
@@ -163,7 +160,7 @@ static bool step_client(struct client *client, unsigned index, const struct opti
 
 static unsigned drive(struct client *clients, int epoll, const struct options *options)
 {
-    unsigned left = options->connections;
+    unsigned left = (unsigned)options->connections;
     uint64_t last_ns = clock_mono_ns();
     while (left > 0 && clock_mono_ns() - last_ns < STALL_S * CLOCK_NS_PER_S) {
         struct epoll_event events[EVENTS];
@@ -278,7 +275,7 @@ static void read_connection(struct checker *checker, int fd)
             break;
         check_bytes(checker, bytes, (size_t)size);
         if (checker->options->pause_us > 0)
-            usleep(checker->options->pause_us);
+            usleep((useconds_t)checker->options->pause_us);
     }
     close(fd);
 }
@@ -315,7 +312,7 @@ static int run_check(const struct options *options)
     checker->options = options;
     if (options->waits)
         wait_for_signal();
-    struct pollfd ready = {.fd = listen_on(options->port), .events = POLLIN};
+    struct pollfd ready = {.fd = listen_on((uint16_t)options->port), .events = POLLIN};
     puts("listening");
     fflush(stdout);
     while (!is_complete(checker) && poll(&ready, 1, STALL_S * 1000) > 0) {
@@ -338,36 +335,19 @@ static int run_check(const struct options *options)
 
 static void parse(int argc, char **argv, struct options *options)
 {
-    static const struct option names[] = {
-        {"port", 1, NULL, 'p'},  {"ipv4", 1, NULL, '4'},     {"ipv6", 1, NULL, '6'},
-        {"lines", 1, NULL, 'l'}, {"connections", 1, NULL, 'c'}, {"size", 1, NULL, 's'},
-        {"wait", 0, NULL, 'w'},  {"pause-us", 1, NULL, 'u'}, {NULL, 0, NULL, 0}};
-    int option;
+    const struct argument rows[] = {
+        {.name = "port", .number = &options->port},
+        {.name = "ipv4", .text = &options->ipv4},
+        {.name = "ipv6", .text = &options->ipv6},
+        {.name = "connections", .number = &options->connections},
+        {.name = "lines", .number = &options->lines},
+        {.name = "size", .number = &options->size},
+        {.name = "pause-us", .number = &options->pause_us},
+        {.name = "wait", .flag = &options->waits},
+        {.name = NULL},
+    };
     *options = (struct options){.connections = 1, .lines = 1, .size = 100};
-    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        uint64_t value = optarg != NULL ? strtoull(optarg, NULL, 10) : 0;
-        switch (option) {
-        case 'p': options->port = (uint16_t)value; break;
-        case '4': options->ipv4 = optarg; break;
-        case '6': options->ipv6 = optarg; break;
-        case 'c': options->connections = (unsigned)value; break;
-        case 'l': options->lines = value; break;
-        case 's': options->size = value; break;
-        case 'u': options->pause_us = (unsigned)value; break;
-        case 'w': options->waits = true; break;
-        default: exit(2);
-        }
-    }
-}
-
-/* A socket for each connection. */
-static void raise_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    arguments_read(argc, argv, rows);
 }
 
 int main(int argc, char **argv)
@@ -380,11 +360,13 @@ int main(int argc, char **argv)
     }
     parse(argc - 1, argv + 1, &options);
     if (options.size < SIZE_MIN || options.size > SIZE_MAX_ || options.connections == 0 ||
+        options.connections > CONNECTIONS_MAX || options.port > UINT16_MAX ||
+        options.pause_us > PAUSE_US_MAX ||
         (is_send && options.ipv4 == NULL && options.ipv6 == NULL)) {
         fputs("tcp_flow: arguments\n", stderr);
         return 2;
     }
-    raise_limit();
+    arguments_raise_file_limit();
     make_pattern();
     return is_send ? run_send(&options) : run_check(&options);
 }

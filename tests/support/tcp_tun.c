@@ -13,7 +13,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,13 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "dataplane/checksum.h"
 #include "dataplane/tcp/tcp.h"
+#include "tests/support/arguments.h"
 #include "tests/support/tun.h"
 
 enum {
@@ -37,15 +36,14 @@ enum {
     PATTERN = 65521,
     BURST = 64,
     HELD_MAX = 16,
+    CONNECTIONS_MAX = 20000,
     STALL_S = 60
 };
 
 struct options {
-    unsigned connections;
-    uint64_t bytes;
+    uint64_t connections, bytes, seed;
+    uint64_t loss, ack_loss, reorder, duplicate, refuse; /* the first four in 1,000 */
     bool ipv6, slow;
-    unsigned loss, ack_loss, reorder, duplicate, refuse;
-    uint64_t seed;
 };
 
 struct stream { /* the endpoint's side of a connection */
@@ -85,7 +83,7 @@ static uint64_t next_random(struct server *server)
     return z ^ (z >> 31);
 }
 
-static bool happens(struct server *server, unsigned permille)
+static bool happens(struct server *server, uint64_t permille)
 {
     return permille > 0 && next_random(server) % 1000 < permille;
 }
@@ -373,7 +371,7 @@ static bool step_client(struct client *client)
 static unsigned run_clients(struct client *clients, const struct options *options)
 {
     int epoll = epoll_create1(0);
-    unsigned left = options->connections;
+    unsigned left = (unsigned)options->connections;
     uint64_t last_ns = clock_mono_ns();
     for (unsigned i = 0; i < options->connections; i++) {
         clients[i].size = options->bytes / options->connections;
@@ -404,37 +402,23 @@ static unsigned run_clients(struct client *clients, const struct options *option
 
 static void parse(int argc, char **argv, struct options *options)
 {
-    static const struct option names[] = {
-        {"connections", 1, NULL, 'c'}, {"bytes", 1, NULL, 'b'},    {"ipv6", 0, NULL, '6'},
-        {"loss", 1, NULL, 'l'},        {"ack-loss", 1, NULL, 'a'}, {"reorder", 1, NULL, 'r'},
-        {"duplicate", 1, NULL, 'd'},   {"slow", 0, NULL, 's'},     {"refuse", 1, NULL, 'x'},
-        {"seed", 1, NULL, 'e'},        {NULL, 0, NULL, 0}};
-    int option;
+    const struct argument rows[] = {
+        {.name = "connections", .number = &options->connections},
+        {.name = "bytes", .number = &options->bytes},
+        {.name = "ipv6", .flag = &options->ipv6},
+        {.name = "loss", .number = &options->loss},
+        {.name = "ack-loss", .number = &options->ack_loss},
+        {.name = "reorder", .number = &options->reorder},
+        {.name = "duplicate", .number = &options->duplicate},
+        {.name = "slow", .flag = &options->slow},
+        {.name = "refuse", .number = &options->refuse},
+        {.name = "seed", .number = &options->seed},
+        {.name = NULL},
+    };
     *options = (struct options){.connections = 1, .bytes = 10 << 20, .seed = 1};
-    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        uint64_t value = optarg != NULL ? strtoull(optarg, NULL, 10) : 0;
-        switch (option) {
-        case 'c': options->connections = (unsigned)value; break;
-        case 'b': options->bytes = value; break;
-        case '6': options->ipv6 = true; break;
-        case 'l': options->loss = (unsigned)value; break;
-        case 'a': options->ack_loss = (unsigned)value; break;
-        case 'r': options->reorder = (unsigned)value; break;
-        case 'd': options->duplicate = (unsigned)value; break;
-        case 's': options->slow = true; break;
-        case 'x': options->refuse = (unsigned)value; break;
-        case 'e': options->seed = value; break;
-        default: exit(2);
-        }
-    }
-}
-
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    arguments_read(argc, argv, rows);
+    if (options->connections == 0 || options->connections > CONNECTIONS_MAX)
+        die("--connections");
 }
 
 static bool is_balanced(const uint64_t *counters)
@@ -489,11 +473,12 @@ int main(int argc, char **argv)
     struct err err = {0};
     pthread_t thread;
     parse(argc, argv, &options);
-    raise_file_limit();
+    arguments_raise_file_limit();
     server = (struct server){.options = &options, .random = options.seed, .tun = tun_open()};
     for (unsigned i = 0; i < PATTERN; i++)
         pattern[i] = pattern[i + PATTERN] = (uint8_t)(next_random(&server) >> 32);
-    struct tcp_config config = {.connections_max = 20000, .handler = &handler, .context = &server};
+    struct tcp_config config = {
+        .connections_max = CONNECTIONS_MAX, .handler = &handler, .context = &server};
     memcpy(config.secret, "not secret: test", sizeof(config.secret));
     if (tcp_new(&config, &server.tcp, &err) != 0)
         die(err.texts[0]);

@@ -40,7 +40,7 @@ OWNERS = [
     (re.compile(r"pcre2"), {"matcher"}),
     (re.compile(r"lua|lauxlib"), {"sandbox", "bench"}),
     (re.compile(r"protobuf-c/"), {"core"}),
-    (re.compile(r"xxh"), {"core", "stats", "matcher"}),
+    (re.compile(r"xxh"), {"core", "stats", "matcher", "sandbox"}),
     (re.compile(r"jansson"), {"core", "codec", "control", "dataplane", "bench"}),
     (re.compile(r"openssl/"), {"core", "control"}),
     (re.compile(r"zlib\.h"), {"control"}),

@@ -136,8 +136,12 @@ static const struct write_case cases[] = {
     {"Fields[new]", WRITE_NUMBER, NULL, 3, 1, 0, beyond},
     {"Fields[s]", WRITE_NIL, NULL, 0, 0, 9, "\"Fields\":[{\"name\":\"i\""},
     {"Fields[s]", WRITE_NIL, NULL, 0, 0, 0, "\"representation\":\"r\",\"values\":[]"},
-    {"Fields[s]", WRITE_NIL, NULL, 0, 0, 5, "\"values\":[\"v\"]"},
+    {"Fields[s]", WRITE_NIL, NULL, 0, 0, 1, beyond},
+    {"Fields[s]", WRITE_NIL, NULL, 0, 0, 5, beyond},
+    {"Fields[s]", WRITE_NIL, NULL, 0, 1, 9, beyond},
+    {"Fields[s]", WRITE_NIL, NULL, 0, 1, 0, beyond},
     {"Fields[gone]", WRITE_NIL, NULL, 0, 0, 9, "\"Fields\":[{\"name\":\"s\""},
+    {"Fields[gone]", WRITE_NIL, NULL, 0, 3, 3, "\"Fields\":[{\"name\":\"s\""},
 };
 
 static void test_cases(void **state)

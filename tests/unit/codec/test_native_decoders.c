@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/chance.h"
 #include "tests/support/decoder_rig.h"
 #include "tests/support/json_oracle.h"
 #include "tests/unit/core/alloc_fail.h"
@@ -245,8 +246,7 @@ struct document {
 
 static unsigned pick(struct document *document, unsigned limit)
 {
-    document->random = document->random * 6364136223846793005u + 1442695040888963407u;
-    return (unsigned)(document->random >> 33) % limit;
+    return chance_below(&document->random, limit);
 }
 
 static void put(struct document *document, const char *text)

@@ -18,6 +18,7 @@
 
 #include "core/buffer.h"
 #include "core/core_map.h"
+#include "tests/support/chance.h"
 #include "tests/unit/core/alloc_fail.h"
 #include "tests/unit/core/fake_machine.h"
 
@@ -91,6 +92,8 @@ static void assert_same(const struct core_map *a, const struct core_map *b)
     assert_int_equal(a->main_core, b->main_core);
     assert_int_equal(a->worker_count, b->worker_count);
     assert_memory_equal(a->workers, b->workers, sizeof(a->workers));
+    assert_memory_equal(&a->hekad_cores, &b->hekad_cores, sizeof(a->hekad_cores));
+    assert_memory_equal(&a->sandbox_cores, &b->sandbox_cores, sizeof(a->sandbox_cores));
     assert_int_equal(a->pages, b->pages);
     assert_int_equal(a->memory_mbytes, b->memory_mbytes);
     assert_int_equal(a->mbufs_per_port, b->mbufs_per_port);
@@ -296,8 +299,7 @@ static uint64_t seed;
 
 static unsigned random_below(unsigned limit)
 {
-    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (unsigned)((seed >> 33) % limit);
+    return chance_below(&seed, limit);
 }
 
 static void random_machine(bool has_nodes)

@@ -18,6 +18,7 @@
 // clang-format on
 
 #include "core/segment.h"
+#include "tests/support/test_dir.h"
 
 enum { CAPACITY = LANE_BYTES_MIN, CONSUMERS = 3 };
 
@@ -244,7 +245,7 @@ static void test_segment(void **state)
 {
     (void)state;
     char dir[] = "/tmp/heka-test-segment-XXXXXX";
-    assert_non_null(mkdtemp(dir));
+    assert_int_equal(test_dir_make(dir), 0);
     struct segment owner, other, view;
     static struct err err;
     assert_int_equal(segment_attach(dir, &view, &err), -EAGAIN);
@@ -283,9 +284,7 @@ static void test_segment(void **state)
     assert_int_equal(sum.values[COUNTER_FRAMES_RX], 3);
     segment_detach(&view);
     segment_detach(&owner);
-    char command[64];
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(test_dir_remove(dir), 0);
 }
 
 int main(void)

@@ -13,18 +13,16 @@
 
 #include "core/heka.pb-c.h"
 #include "core/message.h"
+#include "tests/support/chance.h"
 #include "tests/support/message_oracle.h"
 
 enum { BYTES_MAX = 4096, TEXT_MAX = 24, WIRE_ROUNDS = 150000, MUTATION_ROUNDS = 150000 };
 
 static uint64_t random_state;
 
-static uint64_t random_u64(void) /* splitmix64 */
+static uint64_t random_u64(void)
 {
-    uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    return chance_next(&random_state);
 }
 
 static uint32_t random_below(uint32_t limit)

@@ -16,6 +16,7 @@
 
 #include "core/msg_edit.h"
 #include "core/msg_index.h"
+#include "tests/support/chance.h"
 #include "tests/support/message_edit_oracle.h"
 #include "tests/support/message_oracle.h"
 
@@ -270,12 +271,9 @@ static void test_many_fields(void **state)
 
 static uint64_t random_state;
 
-static uint64_t random_u64(void) /* splitmix64 */
+static uint64_t random_u64(void)
 {
-    uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    return chance_next(&random_state);
 }
 
 static void test_random_changes(void **state)

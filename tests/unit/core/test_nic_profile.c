@@ -16,6 +16,7 @@
 
 #include "core/buffer.h"
 #include "core/nic_profile.h"
+#include "tests/support/test_dir.h"
 #include "tests/unit/core/alloc_fail.h"
 
 static const char profile_dir[] = TEST_SOURCE_DIR "/../nic-profiles";
@@ -139,7 +140,7 @@ static void bad_folders_are_refused(void **state)
     assert_null(profiles);
     assert_string_equal(err.texts[0],
                         "/nonexistent: NIC profiles cannot be read: No such file or directory");
-    assert_non_null(mkdtemp(dir));
+    assert_int_equal(test_dir_make(dir), 0);
     err = (struct err){0};
     assert_int_equal(nic_profiles_load(dir, &profiles, &err), -1);
     snprintf(expected, sizeof(expected), "%s: found no NIC profiles (*.json)", dir);
@@ -163,7 +164,7 @@ static void as_many_profiles_as_allowed(void **state)
     (void)state;
     char dir[] = "/tmp/heka-profiles-XXXXXX", path[128], expected[256];
     struct nic_profiles *profiles = NULL;
-    assert_non_null(mkdtemp(dir));
+    assert_int_equal(test_dir_make(dir), 0);
     for (unsigned i = 0; i <= NIC_PROFILES_MAX; i++) {
         snprintf(path, sizeof(path), "%s/a_name_of_as_much_as_31_bytes%02u.json", dir, i);
         write_file(path, "{\"driver\": \"d\", \"bus\": \"pci\", \"eal_device\": \"x\", "
@@ -179,8 +180,7 @@ static void as_many_profiles_as_allowed(void **state)
     assert_int_equal(nic_profiles_load(dir, &profiles, &err), -1);
     snprintf(expected, sizeof(expected), "%s: found more than 64 profiles", dir);
     assert_string_equal(err.texts[0], expected);
-    snprintf(path, sizeof(path), "rm -r %s", dir);
-    assert_int_equal(system(path), 0);
+    assert_int_equal(test_dir_remove(dir), 0);
 }
 
 static void every_allocation_may_fail(void **state)

@@ -21,6 +21,8 @@
 #include <unistd.h>
 // clang-format off
 #include <cmocka.h>
+
+#include "tests/support/test_dir.h"
 // clang-format on
 
 enum { LANES = 2, HUGE_PAGES = 6, HUGE_LANE_BYTES = 2 << 20 };
@@ -210,15 +212,13 @@ static void test_no_hugetlbfs(void **state)
 static int make_dir(void **state)
 {
     (void)state;
-    return mkdtemp(dir) != NULL ? 0 : -1;
+    return test_dir_make(dir);
 }
 
 static int remove_dir(void **state)
 {
-    char command[64];
     (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 int main(void)

@@ -47,6 +47,26 @@ static void test_sizes_and_alignments(void **state)
             compare(size, shift, -1);
 }
 
+/* The one for short data, and the test by division, agree with the loop. */
+static void test_short(void **state)
+{
+    (void)state;
+    for (unsigned turn = 0; turn < 20000; turn++) {
+        size_t size = CHECKSUM_SIZE_MIN + turn % (CHECKSUM_SHORT_MAX - CHECKSUM_SIZE_MIN + 1);
+        uint8_t *block = malloc(size);
+        assert_non_null(block);
+        for (size_t i = 0; i < size; i++)
+            block[i] = turn % 3 == 0 ? 0xFF : random_byte();
+        uint64_t sum = checksum_add(turn, block, size);
+        assert_int_equal(checksum_fold(checksum_add_short(turn, block, size)), checksum_fold(sum));
+        assert_int_equal(checksum_is_valid(sum), checksum_fold(sum) == CHECKSUM_VALID);
+        sum += (uint16_t)~checksum_fold(sum); /* what a sender puts in */
+        assert_true(sum == 0 || checksum_is_valid(sum));
+        assert_true(sum <= 1 || !checksum_is_valid(sum - 1));
+        free(block);
+    }
+}
+
 static void test_large(void **state)
 {
     static const size_t sizes[] = {1440, 1472, 1473, 8192, 9000, 65507, 65535};
@@ -113,9 +133,13 @@ static void test_pseudo_headers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes_and_alignments), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_carries),              cmocka_unit_test(test_published_example),
-        cmocka_unit_test(test_ip4_header),           cmocka_unit_test(test_pseudo_headers),
+        cmocka_unit_test(test_sizes_and_alignments),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_short),
+        cmocka_unit_test(test_carries),
+        cmocka_unit_test(test_published_example),
+        cmocka_unit_test(test_ip4_header),
+        cmocka_unit_test(test_pseudo_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

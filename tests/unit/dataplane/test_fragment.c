@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "dataplane/fragment.h"
+#include "tests/support/chance.h"
 #include "tests/unit/dataplane/packet_frames.h"
 #include "tests/unit/dataplane/packet_rig.h"
 
@@ -26,8 +27,7 @@ static uint64_t random_state = 42;
 
 static uint32_t random_below(uint32_t limit)
 {
-    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(random_state >> 33) % limit;
+    return chance_below(&random_state, limit);
 }
 
 /* A UDP segment of which datagram `number` can be told. */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "dataplane/octets.h"
 #include "tests/unit/dataplane/failing_calloc.h"
 #include "tests/unit/dataplane/packet_frames.h"
 #include "tests/unit/dataplane/packet_rig.h"
@@ -141,6 +142,52 @@ static void test_listeners_change(void **state)
     rig_close(&rig);
 }
 
+/* Headers that were seen before are compared as a whole: each bit that matters still does, and who
+ * is asked follows each frame. */
+static void test_headers_seen_before(void **state)
+{
+    enum { SEEN = 40, ETHERNET_AT = 0, IP_AT = 14, UDP_AT = 34 };
+    static const struct {
+        unsigned at;
+        uint8_t flip;
+        enum counter_id end; /* COUNTER_COUNT: a datagram for `listener` */
+        uint16_t listener;
+    } cases[] = {
+        {UDP_AT, 1, COUNTER_COUNT, 0}, /* source port */
+        {UDP_AT + 3, 8125 ^ 8126, COUNTER_COUNT, 1},
+        {UDP_AT + 3, 64, COUNTER_UDP_NO_LISTENER, 0},
+        {UDP_AT + 4, 1, COUNTER_UDP_MALFORMED, 0},
+        {ETHERNET_AT + 5, 1, COUNTER_ETH_NOT_FOR_US, 0},
+        {ETHERNET_AT + 11, 1, COUNTER_COUNT, 0}, /* source MAC */
+        {ETHERNET_AT + 13, 1, COUNTER_ETH_UNKNOWN_TYPE, 0},
+        {IP_AT, 0x20, COUNTER_IP4_MALFORMED, 0}, /* version */
+        {IP_AT + 16, 1, COUNTER_IP4_NOT_FOR_US, 0},
+        {IP_AT + 9, 17 ^ 132, COUNTER_IP_UNKNOWN_PROTOCOL, 0},
+        {IP_AT + 8, 3, COUNTER_COUNT, 0}, /* time to live */
+    };
+    (void)state;
+    open_default();
+    for (unsigned turn = 0; turn < SEEN * ARRAY_COUNT(cases); turn++) {
+        unsigned i = turn / SEEN;
+        size_t size = frame_udp4(frame, "m:1|c", 5);
+        frame[UDP_AT + 6] = frame[UDP_AT + 7] = 0; /* no checksum */
+        uint64_t before = cases[i].end < COUNTER_COUNT ? rig_count(&rig, cases[i].end) : 0;
+        bool is_changed = turn % SEEN >= SEEN / 2; /* first the usual ones */
+        if (is_changed)
+            frame[cases[i].at] ^= cases[i].flip;
+        octets_store16(frame + IP_AT + 10, 0);
+        octets_store16(frame + IP_AT + 10, htons(frame_checksum(frame + IP_AT, 20)));
+        rig_burst_one(&rig, frame, size);
+        bool is_taken = !is_changed || cases[i].end == COUNTER_COUNT;
+        assert_int_equal(rig.datagram_count, is_taken);
+        if (is_taken)
+            assert_int_equal(rig.datagrams[0].listener, is_changed ? cases[i].listener : 0);
+        else
+            assert_int_equal(rig_count(&rig, cases[i].end), before + 1);
+    }
+    rig_close(&rig);
+}
+
 static void test_full_burst(void **state)
 {
     struct rte_mbuf *mbufs[PACKET_BURST_MAX];
@@ -183,8 +230,8 @@ static bool is_taken_with(bool trust, uint64_t flags, size_t spoilt_at)
     mbuf->ol_flags |= flags;
     rig_burst(&rig, &mbuf, 1, 0);
     unsigned count = rig.datagram_count;
-    uint64_t bad = rig_count(&rig, COUNTER_UDP_BAD_CHECKSUM) +
-                   rig_count(&rig, COUNTER_IP4_BAD_CHECKSUM);
+    uint64_t bad =
+        rig_count(&rig, COUNTER_UDP_BAD_CHECKSUM) + rig_count(&rig, COUNTER_IP4_BAD_CHECKSUM);
     assert_int_equal(count + bad, 1);
     rig_close(&rig);
     return count == 1;
@@ -258,9 +305,9 @@ static void test_answer_gets_its_tag_back(void **state)
         assert_non_null(answer);
         const uint8_t *bytes = rte_pktmbuf_mtod(answer, const uint8_t *);
         assert_int_equal(answer->pkt_len, sizeof(arp_request) + 4);
-        assert_memory_equal(bytes, ((uint8_t[]){2, 0, 0, 0, 0, 0x99, 2, 0, 0, 0, 0, 1, 0x81, 0,
-                                                0x60, 10, 8, 6}),
-                            18);
+        assert_memory_equal(
+            bytes, ((uint8_t[]){2, 0, 0, 0, 0, 0x99, 2, 0, 0, 0, 0, 1, 0x81, 0, 0x60, 10, 8, 6}),
+            18);
         assert_int_equal(answer->ol_flags, 0);
         rte_pktmbuf_free(answer);
         if (owners == 2) {
@@ -415,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_no_addresses),
         cmocka_unit_test(test_most_listeners),
         cmocka_unit_test(test_listeners_change),
+        cmocka_unit_test(test_headers_seen_before),
         cmocka_unit_test(test_full_burst),
         cmocka_unit_test(test_checksum_flags),
         cmocka_unit_test(test_tag_that_the_port_took_off),

@@ -22,6 +22,7 @@
 #include <pcap/pcap.h>
 
 #include "core/check.h"
+#include "tests/support/chance.h"
 #include "tests/unit/dataplane/packet_rig.h"
 
 #define FOLDER TEST_SOURCE_DIR "/golden/packet"
@@ -39,8 +40,7 @@ static struct packet_rig whole, chained;
 
 static uint32_t random_below(uint32_t limit)
 {
-    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(random_state >> 33) % limit;
+    return chance_below(&random_state, limit);
 }
 
 static void load_pcap(const char *path)

@@ -15,6 +15,7 @@
 
 #include "dataplane/plan.h"
 #include "matcher/database.h"
+#include "tests/support/test_dir.h"
 
 /* Slots 0 and 2; 1 is free. */
 static const struct rule_text rules[] = {{"a", "Payload =~ /x+y/", NULL},
@@ -55,10 +56,8 @@ static int make_files(void **state)
 
 static int remove_files(void **state)
 {
-    char command[64];
     (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 /* Loads a plan at `path` with these consumers and this member "rules". */

@@ -23,6 +23,7 @@
 #include "core/check.h"
 #include "core/clock.h"
 #include "core/ledger.h"
+#include "tests/support/test_dir.h"
 
 enum {
     GENERATIONS = 60,
@@ -251,7 +252,7 @@ static void rig_open(struct rig *rig)
     struct core_map_machine machine;
     memset(rig, 0, sizeof(*rig));
     snprintf(rig->run_dir, sizeof(rig->run_dir), "/tmp/heka-test-reload-XXXXXX");
-    assert_non_null(mkdtemp(rig->run_dir));
+    assert_int_equal(test_dir_make(rig->run_dir), 0);
     core_map_machine_read(&machine);
     machine.cpu_count = 1;
     assert_int_equal(core_map_parse(core_map_text, strlen(core_map_text), "map",
@@ -276,12 +277,10 @@ static void rig_open(struct rig *rig)
 
 static void rig_close(struct rig *rig)
 {
-    char command[64];
     segment_detach(&rig->view);
     appliance_close(&rig->appliance);
     core_map_free(rig->map);
-    snprintf(command, sizeof(command), "rm -r %s", rig->run_dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(test_dir_remove(rig->run_dir), 0);
 }
 
 static void wait_for_frames(struct rig *rig)

@@ -20,6 +20,7 @@
 #include "dataplane/octets.h"
 #include "dataplane/streams.h"
 #include "matcher/split_regex.h"
+#include "tests/support/chance.h"
 
 enum {
     PEERS = 3,
@@ -58,8 +59,7 @@ static struct rig rig;
 
 static uint32_t next_random(uint32_t limit)
 {
-    rig.random = rig.random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(rig.random >> 33) % limit;
+    return chance_below(&rig.random, limit);
 }
 
 static void add(struct record_list *list, const struct split_piece *piece)

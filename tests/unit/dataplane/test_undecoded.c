@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "dataplane/text_listener.h"
+#include "tests/support/test_dir.h"
 
 enum { CONSUMERS = 8 };
 
@@ -329,15 +330,13 @@ static void test_what_waits_can_be_given_up(void **state)
 static int make_dir(void **state)
 {
     (void)state;
-    return mkdtemp(dir) == NULL;
+    return test_dir_make(dir);
 }
 
 static int remove_dir(void **state)
 {
-    char command[64];
     (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/check.h"
+#include "tests/support/chance.h"
 
 struct text_writer {
     char *text;
@@ -61,8 +62,7 @@ uint32_t match_random_below(struct match_random *random, uint32_t limit)
         random->size--;
         return *random->bytes++ % limit;
     }
-    random->state = random->state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)((random->state >> 33) % limit);
+    return chance_below(&random->state, limit);
 }
 
 static bool one_in(struct match_random *random, uint32_t n)

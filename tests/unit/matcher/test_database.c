@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "matcher/database.h"
+#include "tests/support/test_dir.h"
 #include "tests/unit/matcher/match_random.h"
 
 enum { RULES = 40, MESSAGES = 200, HEADER_SIZE = 136 };
@@ -163,7 +164,7 @@ static void test_cache(void **state)
     FILE *file;
 
     (void)state;
-    assert_non_null(mkdtemp(dir));
+    assert_int_equal(test_dir_make(dir), 0);
     fresh = compile_cached(dir, RULESET_COMPILED);
     cached = compile_cached(dir, RULESET_CACHED);
     expect_same(fresh, cached);
@@ -258,7 +259,7 @@ static void test_file(void **state)
     char digest[RULESET_DIGEST_LEN + 1];
 
     (void)state;
-    assert_non_null(mkdtemp(folder));
+    assert_int_equal(test_dir_make(folder), 0);
     snprintf(db_path, sizeof db_path, "%s/rules.db", folder);
     assert_int_equal(ruleset_save(set, &bytes), 0);
     ruleset_digest(bytes.data, bytes.size, digest);
@@ -312,7 +313,7 @@ static void test_cache_bound(void **state)
     struct ruleset *set = NULL;
 
     (void)state;
-    assert_non_null(mkdtemp(dir));
+    assert_int_equal(test_dir_make(dir), 0);
     for (unsigned i = 0; i < RULESET_CACHE_FILES_MAX + 3; i++) {
         snprintf(text, sizeof text, "Pid == %u", i);
         assert_int_equal(ruleset_compile_cached(dir, &rule, 1, &set, &origin, NULL), 0);
@@ -337,8 +338,7 @@ static void test_cache_bound(void **state)
     ruleset_free(set);
     assert_int_not_equal(access(path, F_OK), 0);
     assert_int_equal(count_files(dir), RULESET_CACHE_FILES_MAX + 1);
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(test_dir_remove(dir), 0);
 }
 
 int main(void)

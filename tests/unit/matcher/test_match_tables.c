@@ -21,6 +21,7 @@
 #include "matcher/text_trie.h"
 #include "matcher/thresholds.h"
 #include "matcher/utf8_text.h"
+#include "tests/support/chance.h"
 
 enum { TEXTS = 200, VALUES = 2000, WORDS = (TEXTS + 63) / 64 };
 
@@ -33,8 +34,7 @@ struct texts {
 
 static uint32_t below(struct texts *texts, uint32_t limit)
 {
-    texts->seed = texts->seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(texts->seed >> 33) % limit;
+    return chance_below(&texts->seed, limit);
 }
 
 /* Few letters, so that texts are prefixes of each other; NUL is a byte like others. */

@@ -12,6 +12,8 @@
 #include <string.h>
 // clang-format off
 #include <cmocka.h>
+
+#include "tests/support/test_dir.h"
 // clang-format on
 
 enum { CONSUMERS = 3, MESSAGES = 3000, MESSAGE_SIZE_MAX = 2048 };
@@ -264,15 +266,13 @@ static void test_direct(void **state)
 static int make_dir(void **state)
 {
     (void)state;
-    return mkdtemp(dir) != NULL ? 0 : -1;
+    return test_dir_make(dir);
 }
 
 static int remove_dir(void **state)
 {
-    char command[64];
     (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 int main(void)

@@ -60,6 +60,11 @@ static enum sandbox_inject take_payload(void *host, const void *message, size_t 
     return SANDBOX_INJECT_OK;
 }
 
+static void take_text(void *host, const char *text)
+{
+    CHECK(buffer_printf(host, "log %s\n", text) == 0);
+}
+
 static struct sandbox *new_sandbox(const char *globals, struct buffer *log)
 {
     struct sandbox_rig rig;
@@ -70,7 +75,8 @@ static struct sandbox *new_sandbox(const char *globals, struct buffer *log)
     CHECK(buffer_append(&script, globals, strlen(globals) + 1) == 0);
     struct sandbox_config config =
         sandbox_rig_config(&rig, SANDBOX_FILTER, script.data, "state.lua");
-    config.host = (struct sandbox_host){.host = log, .inject_message = take_payload};
+    config.host =
+        (struct sandbox_host){.host = log, .inject_message = take_payload, .log = take_text};
     err = (struct err){0};
     if (sandbox_new(&config, &sandbox, &err) != 0)
         fprintf(stderr, "%s\n", err.texts[0]);
@@ -293,6 +299,88 @@ static void hekas_text_is_imported(void **state)
     assert_int_equal(golden_run("sandbox/preserved", CASES_MIN, import), 0);
 }
 
+/* Of 10 items with 0.01, and of 16: after adding "alpha" and 1.5, by libxxhash and lua_sandbox's
+ * rules. */
+#define BLOOM_BITS   "\\140\\000\\004\\001\\000\\096\\000\\001\\000\\135\\192\\000"
+#define CUCKOO_ZEROS "\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000"
+#define CUCKOO_SLOTS "\\075\\233" CUCKOO_ZEROS "\\144\\062" CUCKOO_ZEROS
+
+static const char filters_script[] =
+    "require 'bloom_filter' require 'cuckoo_filter' "
+    "local inner = process_message function process_message() "
+    "for _, n in ipairs({'b', 'old', 'c', 'late'}) do local f = _G[n] "
+    "_G['r_' .. n] = tostring(f:query('alpha')) .. tostring(f:query(1.5)) .. "
+    "tostring(f:query('beta')) .. f:count() _G[n] = nil end "
+    "bloom_filter = nil cuckoo_filter = nil return inner() end";
+
+static const char filters_text[] =
+    "if _G[\"b\"] == nil then _G[\"b\"] = bloom_filter.new(10, 0.01) end\n"
+    "_G[\"b\"]:fromstring(2, \"" BLOOM_BITS "\")\n"
+    "if _G[\"old\"] == nil then _G[\"old\"] = bloom_filter.new(10, 0.01) end\n"
+    "_G[\"old\"]:fromstring(\"" BLOOM_BITS "\")\n"
+    "if _G[\"c\"] == nil then _G[\"c\"] = cuckoo_filter.new(16) end\n"
+    "_G[\"c\"]:fromstring(2, \"" CUCKOO_SLOTS "\", 1)\n"
+    "if _G[\"late\"] == nil then _G[\"late\"] = cuckoo_filter.new(16) end\n"
+    "_G[\"late\"]:fromstring(2, \"" CUCKOO_SLOTS "\")\n";
+
+static void hekas_filters_are_imported(void **state)
+{
+    (void)state;
+    struct buffer log = {0};
+    struct sandbox *sandbox = new_sandbox(filters_script, &log);
+    err = (struct err){0};
+    assert_int_equal(sandbox_restore(sandbox, filters_text, strlen(filters_text), &err), 0);
+    CHECK(buffer_append(&log, "", 1) == 0);
+    assert_string_equal(log.data,
+                        "log cuckoo_filter: buckets of another version are not imported\n");
+    dump(sandbox, &log);
+    assert_string_equal(log.data, "r_b = \"truetruefalse2\"\nr_c = \"truetruefalse2\"\n"
+                                  "r_late = \"falsefalsefalse0\"\n"
+                                  "r_old = \"truetruefalse0\"\n");
+    sandbox_free(sandbox);
+    buffer_fini(&log);
+}
+
+/* A watchdog that ends each call from inside of it. */
+static enum sandbox_inject stop_call(void *host, const void *message, size_t size)
+{
+    struct sandbox **sandbox = host;
+    (void)message;
+    (void)size;
+    sandbox_stop(*sandbox, sandbox_call_serial(*sandbox));
+    return SANDBOX_INJECT_OK;
+}
+
+static void an_input_that_is_stopped_keeps_its_state(void **state)
+{
+    (void)state;
+    struct buffer log = {0}, out = {0};
+    struct sandbox_rig rig;
+    struct sandbox *sandbox = NULL;
+    sandbox_rig_init(&rig);
+    struct sandbox_config config = sandbox_rig_config(
+        &rig, SANDBOX_INPUT,
+        "n = 0 function process_message() while true do n = n + 1 pcall(function() "
+        "if n == 7 then inject_message({}) while true do end end end) end end",
+        "input.lua");
+    config.host = (struct sandbox_host){.host = &sandbox, .inject_message = stop_call};
+    err = (struct err){0};
+    assert_int_equal(sandbox_new(&config, &sandbox, &err), 0);
+    assert_int_equal(sandbox_process_message(sandbox, NULL), SANDBOX_FAILED);
+    assert_string_equal(sandbox_text(sandbox), "process_message() shutting down");
+    assert_false(sandbox_is_terminated(sandbox));
+    assert_int_equal(sandbox_preserve(sandbox, &out, &err), 0);
+    sandbox_free(sandbox);
+    sandbox = new_sandbox("", &log);
+    assert_int_equal(sandbox_restore(sandbox, out.data, out.size, &err), 0);
+    dump(sandbox, &log);
+    assert_string_equal(log.data, "n = 7\n");
+    sandbox_free(sandbox);
+    sandbox_rig_fini(&rig);
+    buffer_fini(&log);
+    buffer_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +392,8 @@ int main(void)
         cmocka_unit_test(large_states_are_saved),
         cmocka_unit_test(damaged_states_are_refused),
         cmocka_unit_test(hekas_text_is_imported),
+        cmocka_unit_test(hekas_filters_are_imported),
+        cmocka_unit_test(an_input_that_is_stopped_keeps_its_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

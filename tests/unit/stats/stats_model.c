@@ -10,13 +10,11 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "tests/support/chance.h"
+
 uint64_t model_random(uint64_t *seed)
 {
-    *seed += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = *seed;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return chance_next(seed);
 }
 
 const char *model_name(unsigned id, size_t *len)

@@ -748,3 +748,27 @@ bool statsd_plain_same(const struct statsd_sample *a, const struct statsd_sample
         return false;
     return a->count == b->count; /* the bits of a double too */
 }
+
+bool statsd_single_agrees(const struct statsd_settings *settings, const char *bytes, size_t size,
+                          const struct statsd_sample *samples, unsigned count,
+                          const struct statsd_counts *counts, bool *taken)
+{
+    static const struct statsd_counts none;
+    static struct statsd_parser parser;
+    static const char before[] = "0123456789:\n0123456789:\n01234567"; /* not part of it */
+    struct statsd_sample sample = {.tags_len = 1};
+    const size_t headers = sizeof(before) - 1;
+    char *copy = malloc(headers + size + 1);
+    if (copy == NULL)
+        abort();
+    memcpy(copy, before, headers);
+    if (size > 0)
+        memcpy(copy + headers, bytes, size);
+    statsd_init(&parser, settings);
+    *taken = statsd_parse_single(&parser, copy + headers, size, &sample);
+    bool good = *taken ? count == 1 && statsd_plain_same(&sample, samples) &&
+                             memcmp(&parser.counts, counts, sizeof(*counts)) == 0
+                       : memcmp(&parser.counts, &none, sizeof(none)) == 0;
+    free(copy);
+    return good;
+}

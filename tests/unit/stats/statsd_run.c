@@ -12,6 +12,7 @@
 // clang-format on
 
 #include "tests/unit/stats/golden_text.h"
+#include "tests/unit/stats/statsd_plain.h"
 
 static void put(struct statsd_run *run, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -99,6 +100,8 @@ void statsd_run(struct statsd_run *run, const struct statsd_settings *settings, 
             statsd_release(&parser);
     }
     run->counts = parser.counts;
+    assert_true(statsd_single_agrees(settings, bytes, size, run->samples, run->count, &run->counts,
+                                     &run->is_single));
 }
 
 void statsd_run_free(struct statsd_run *run)

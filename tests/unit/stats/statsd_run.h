@@ -18,6 +18,7 @@ struct statsd_run {
     size_t notices_len;
     char names[4 << 20];
     size_t names_used;
+    bool is_single; /* statsd_parse_single() took it, and agreed */
     char *copy; /* of the datagram: members of sets are in it */
 };
 

@@ -89,10 +89,29 @@ static void test_memory_for_sketches_is_bounded(void **state)
     close_fixture(&fixture);
 }
 
+/* How far the 90th percentile of 1 to 9000 is from 8100, as a part of it. */
+static double error_of(double sketch_error)
+{
+    struct accum_config config = config_default();
+    struct fixture fixture;
+    config.timer_exact_max = 100;
+    config.sketch_error = sketch_error;
+    open_fixture(&fixture, &config);
+    for (unsigned i = 1; i <= 9000; i++)
+        add(&fixture, 0, model_timer("t", i));
+    merge(&fixture, 0);
+    double found = rig_value(flush(&fixture), "stats.timers.t.upper_90");
+    close_fixture(&fixture);
+    return fabs(found - 8100) / 8100;
+}
+
 static void test_error_is_an_option(void **state)
 {
     (void)state;
     static struct err err;
+    assert_true(error_of(0.0005) <= 0.0006);
+    double coarse = error_of(0.3);
+    assert_true(coarse > 0.01 && coarse <= 0.3);
     struct accum_config config = config_default();
     struct accum *accum = NULL;
     config.sketch_error = 0.9;

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "stats/accum.h"
 #include "stats/shard.h"
 #include "tests/unit/stats/stats_model.h"
 
@@ -252,6 +253,19 @@ static void test_bad_guards(void **state)
     shard_free(shard);
 }
 
+/* The options of an accumulator, each in its place. */
+static void test_options_become_a_guard(void **state)
+{
+    (void)state;
+    const struct accum_config config = {
+        .prefix_parts = 2, .prefix_names_max = 3, .sender_names_max = 4, .idle_flushes = 5};
+    struct shard_guard guard = accum_guard(&config);
+    assert_int_equal(guard.prefix_parts, 2);
+    assert_int_equal(guard.prefix_names_max, 3);
+    assert_int_equal(guard.sender_names_max, 4);
+    assert_int_equal(guard.idle_flushes, 5);
+}
+
 /* ---- sets, tags, gauges ---- */
 
 static void add_member(struct shard *shard, const char *name, const char *member)
@@ -442,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_epochs_come_round),
         cmocka_unit_test(test_offenders),
         cmocka_unit_test(test_bad_guards),
+        cmocka_unit_test(test_options_become_a_guard),
         cmocka_unit_test(test_sets),
         cmocka_unit_test(test_members_beyond_the_bound),
         cmocka_unit_test(test_tags_are_identity),

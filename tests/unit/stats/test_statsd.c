@@ -3,6 +3,7 @@
  * test_statsd.c - statsd lines to samples: the tables of lines, and datagrams. Built several times,
  *                 for each set of instructions.
  */
+#include "stats/name_hash.h"
 #include "stats/statsd.h"
 
 #include <dirent.h>
@@ -37,9 +38,9 @@ static void put_sample(char *text, size_t size, const struct statsd_sample *samp
     size_t base_len = (size_t)sample->name_len - sample->tags_len;
     golden_escape(sample->name, base_len, name, sizeof(name));
     golden_escape(sample->name + base_len, sample->tags_len, member, sizeof(member));
-    int at = snprintf(text, size, "%s%s %s%s%s", type,
-                      (sample->flags & STATSD_DELTA) != 0 ? "+" : "", name,
-                      sample->tags_len > 0 ? " " : "", member);
+    int at =
+        snprintf(text, size, "%s%s %s%s%s", type, (sample->flags & STATSD_DELTA) != 0 ? "+" : "",
+                 name, sample->tags_len > 0 ? " " : "", member);
     text += at;
     size -= (size_t)at;
     if (sample->type == STATSD_SET) {
@@ -107,7 +108,7 @@ static void check_row(const char *bytes, size_t size, const char *expected, cons
 /* The part of what is expected that is samples. */
 static size_t samples_len(const char *expected)
 {
-    static const char *const types[] = {"counter ", "gauge ",        "gauge+ ", "timer ", "set ",
+    static const char *const types[] = {"counter ",   "gauge ",        "gauge+ ", "timer ", "set ",
                                         "histogram ", "distribution ", "meter ",  "real "};
     const char *at = expected;
     while (*at != '\0') {
@@ -293,6 +294,46 @@ static void test_change_forgets_the_rest(void **state)
     assert_int_equal(parser.counts.lines, 2);
 }
 
+/* What statsd_parse_single() is made for, and what it leaves; statsd_run() compares the samples. */
+static void test_single_lines(void **state)
+{
+    static const struct {
+        const char *line;
+        bool is_single;
+    } cases[] = {
+        {"bench.1:12|c", true},
+        {"bench.1:12|c\n", true},
+        {"a.name:1|g\n", false}, /* too short for its loads */
+        {"a.name:12|g\n", true},
+        {"a.name:12345678|ms", true},
+        {"abcdefghijklmnopqrstuvwxyz:123|c\n", false}, /* 33 bytes */
+        {"abcdefghijklmnopqrstuvwxy:123|c\n", true},
+        {"abcdefghijklmnopqrstuvwxyz:123|c", true},
+        {"a:1|c\nb:1|c\n", false},
+        {"bench.1:12|c\n\n", false},
+        {"bench.1:12:13|c", false},
+        {"bench.1 12|cccc", false},
+        {"bench.1\n12|ccc:", false},
+        {":bench.1:12|c", false},
+        {"bench.1:-12|c", false},
+        {"bench.1:1.5|ms", false},
+        {"bench.1:12|c|@0.5", false},
+        {" bench.1:12|c", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        settings = (struct statsd_settings){0};
+        statsd_run(&run, &settings, cases[i].line, strlen(cases[i].line));
+        if (run.is_single != (cases[i].is_single && NAME_HASH_AVX2))
+            fail_msg("%s", cases[i].line);
+        statsd_run_free(&run);
+    }
+    settings = (struct statsd_settings){.dialects = 1U << STATSD_DOG};
+    statsd_run(&run, &settings, "bench.1:12|c", 12);
+    assert_false(run.is_single);
+    statsd_run_free(&run);
+}
+
 /* Late is what names a second before the interval in hand; the sample counts all the same. */
 static void test_late_timestamps(void **state)
 {
@@ -314,8 +355,8 @@ static void test_late_timestamps(void **state)
         statsd_init(&parser, &dog);
         parser.interval_s = cases[i].interval_s;
         parser.now_ns = UINT64_C(1009999999999);
-        assert_int_equal(statsd_parse(&parser, cases[i].line, strlen(cases[i].line), &offset,
-                                      samples), 1);
+        assert_int_equal(
+            statsd_parse(&parser, cases[i].line, strlen(cases[i].line), &offset, samples), 1);
         if (parser.counts.timestamps_late != cases[i].late)
             fail_msg("%s with an interval of %u s", cases[i].line, cases[i].interval_s);
     }
@@ -337,11 +378,9 @@ static void test_reject_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tables_of_lines),
-        cmocka_unit_test(test_datagrams),
-        cmocka_unit_test(test_many_values),
-        cmocka_unit_test(test_change_forgets_the_rest),
-        cmocka_unit_test(test_late_timestamps),
+        cmocka_unit_test(test_tables_of_lines), cmocka_unit_test(test_datagrams),
+        cmocka_unit_test(test_many_values),     cmocka_unit_test(test_change_forgets_the_rest),
+        cmocka_unit_test(test_late_timestamps), cmocka_unit_test(test_single_lines),
         cmocka_unit_test(test_reject_texts),
     };
 #if defined(__AVX2__)

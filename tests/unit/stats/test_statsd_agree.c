@@ -17,6 +17,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "tests/support/chance.h"
 #include "tests/unit/stats/statsd_plain.h"
 #include "tests/unit/stats/statsd_run.h"
 
@@ -28,11 +29,7 @@ static uint64_t seed = 1;
 
 static uint64_t next_random(void)
 {
-    seed += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = seed;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return chance_next(&seed);
 }
 
 static unsigned pick(unsigned below)
