@@ -79,6 +79,18 @@ static json_t *dynamic_json(struct daemon *daemon)
     return list;
 }
 
+static json_t *sandboxes_json(struct sandbox_pool *pool)
+{
+    static struct sandbox_worker_info rows[SANDBOX_WORKERS_MAX];
+    unsigned count = sandbox_pool_list(pool, rows);
+    json_t *list = json_array();
+    for (unsigned i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{s:i, s:s, s:i, s:s}", "pid", (int)rows[i].pid,
+                                              "class", rows[i].class, "plugins",
+                                              (int)rows[i].plugins, "cpus", rows[i].cpus));
+    return list;
+}
+
 static json_t *make_status(struct daemon *daemon)
 {
     static const char *const names[] = {"running", "draining", "ending", "done"};
@@ -111,6 +123,8 @@ static json_t *make_status(struct daemon *daemon)
         json_object_set_new(status, "dynamic", dynamic_json(daemon));
     if (status != NULL)
         json_object_set_new(status, "self", self_json(daemon));
+    if (status != NULL)
+        json_object_set_new(status, "sandbox_workers", sandboxes_json(daemon->sandboxes));
     return status;
 }
 
@@ -375,14 +389,16 @@ static int prepare(struct daemon *daemon, struct err *err)
                                err) != 0 ||
         open_signals(daemon, err) != 0)
         return -1;
-    if (daemon->setup->core_map != NULL)
-        cpus_leave(daemon->setup->core_map->workers, daemon->setup->core_map->worker_count);
+    const struct core_map *map = daemon->setup->core_map;
+    if (map != NULL && cpus_check(map, err) != 0)
+        return -1;
+    if (map != NULL)
+        cpus_choose(map);
     daemon->accums = stat_accums_new();
     daemon->sandboxes = sandbox_pool_new(NULL, err);
     sandbox_home_set_pool(daemon->sandboxes);
-    if (daemon->sandboxes != NULL && daemon->setup->core_map != NULL)
-        sandbox_pool_avoid(daemon->sandboxes, daemon->setup->core_map->workers,
-                           daemon->setup->core_map->worker_count);
+    if (daemon->sandboxes != NULL && map != NULL)
+        sandbox_pool_pin(daemon->sandboxes, map->sandbox_cores.cpus, map->sandbox_cores.count);
     daemon->watch = lane_watch_new(&daemon->bell, err);
     if (daemon->accums == NULL || daemon->sandboxes == NULL || daemon->watch == NULL)
         return err_add(err, "out of memory, or no thread");

@@ -13,6 +13,7 @@
 #include "control/config/option.h"
 #include "control/commands/queue_command.h"
 #include "control/rule_report.h"
+#include "control/commands/selftest_command.h"
 #include "control/setup.h"
 #include "control/config/start_check.h"
 #include "control/status.h"
@@ -44,6 +45,8 @@ static void print_help(FILE *out)
           "  hekad top [-interval S] [-n N] [-run-dir DIR]   the same again and again; q ends it\n"
           "  hekad plugins [-json] [-config PATH]   plugin types, and where they come from\n"
           "  hekad explain [-json] [-config PATH] RULE MESSAGE   how each test of it comes out\n"
+          "  hekad selftest [-config PATH] [-json] [OPTION]...   the rate of this machine without\n"
+          "      loss; hekad selftest -help\n"
           "  hekad queue ls [-json]                 disk queues of the outputs\n"
           "  hekad queue verify [-json] NAME        reads all of one, and says what is wrong\n"
           "  hekad queue dump [-format text|json|heka] [-all] [-n N] NAME   its messages\n"
@@ -55,7 +58,7 @@ static void print_help(FILE *out)
           "  -version, -help\n\n"
           "One or two dashes are the same; -option VALUE and -option=VALUE, too.\n\n"
           "Exit status: 0 when all is well; 1 for errors of command or configuration, and when a\n"
-          "plugin or a full queue made hekad stop.\n",
+          "plugin or a full queue made hekad stop; 2: wrong options of selftest.\n",
           out);
 }
 
@@ -258,6 +261,8 @@ int main(int argc, char **argv)
         exit_code = explain_command(argc - 2, argv + 2, stdout, &err);
     else if (argc > 1 && strcmp(argv[1], "queue") == 0)
         exit_code = queue_command(argc - 2, argv + 2, stdout, &err);
+    else if (argc > 1 && strcmp(argv[1], "selftest") == 0)
+        exit_code = selftest_command(argc - 2, argv + 2, stdout, &err);
     else if (parse_arguments(argc, argv, &arguments, &err) != 0)
         exit_code = 1;
     else if (arguments.help)

@@ -14,6 +14,7 @@
 #include "control/rule_store.h"
 #include "core/lane.h"
 #include "core/log.h"
+#include "core/whole_file.h"
 #include "stats/accum.h"
 #include "stats/statsd_options.h"
 
@@ -118,17 +119,16 @@ static json_t *text_listener(const struct input_instance *input)
 {
     bool is_tcp = input->ops == &tcp_input;
     const char *net = NULL;
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", input->name, "kind", "text",
-                               "net", is_tcp ? "tcp" : "udp", "address",
-                               input->ops->address(input->options, &net), "splitter",
-                               splitter_json(input->splitter));
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", input->name, "kind", "text", "net",
+                  is_tcp ? "tcp" : "udp", "address", input->ops->address(input->options, &net),
+                  "splitter", splitter_json(input->splitter));
     bool is_decoded = has_own_decoder(input);
     if (is_decoded)
         object = with_member(object, "decoder", json_string(input->decoder->name));
     if (is_decoded && input->common.send_decode_failures)
         object = with_member(object, "send_decode_failures", json_true());
-    bool sets_hostname =
-        is_tcp || ((const struct udp_input_options *)input->options)->set_hostname;
+    bool sets_hostname = is_tcp || ((const struct udp_input_options *)input->options)->set_hostname;
     return with_member(object, "set_hostname", json_boolean(sets_hostname));
 }
 
@@ -193,11 +193,10 @@ static json_t *plan_json(const struct instances *instances, unsigned generation,
         else
             listeners = with_item(listeners, text_listener(input));
     }
-    json_t *plan =
-        json_pack("{s:i, s:s, s:I, s:o, s:o, s:o}", "generation", (int)generation, "hostname",
-                  globals->hostname, "max_message_size", (json_int_t)globals->max_message_size,
-                  "accumulators", accumulators, "listeners", listeners, "consumers",
-                  consumers_json(instances));
+    json_t *plan = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o}", "generation", (int)generation,
+                             "hostname", globals->hostname, "max_message_size",
+                             (json_int_t)globals->max_message_size, "accumulators", accumulators,
+                             "listeners", listeners, "consumers", consumers_json(instances));
     json_t *sections = decoders(instances);
     if (sections == NULL || json_array_size(sections) > 0)
         plan = with_member(plan, "decoders", sections);
@@ -226,21 +225,6 @@ char *plan_writer_text(const struct instances *instances, unsigned generation,
     }
     memcpy(with_newline + len, "\n", 2);
     return with_newline;
-}
-
-static int write_whole(int fd, const char *text)
-{
-    size_t left = strlen(text);
-    while (left > 0) {
-        ssize_t put = write(fd, text, left);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -1;
-        text += put;
-        left -= (size_t)put;
-    }
-    return 0;
 }
 
 /* Keys of signers are in it. */
@@ -283,14 +267,15 @@ static int write_plan(const struct instances *instances, unsigned generation,
                        path);
     unlink(temporary);
     bool is_secret = has_secret(instances);
-    int rc = -1, fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-                           is_secret ? SECRET_PLAN_MODE : PLAN_MODE);
+    int rc, fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                      is_secret ? SECRET_PLAN_MODE : PLAN_MODE);
     if (fd >= 0 && is_secret)
         give_to_dataplane(fd, path);
-    if (fd >= 0 && write_whole(fd, text) == 0 && rename(temporary, path) == 0)
-        rc = 0;
-    else
-        err_add(err, "%s: %s", path, strerror(errno));
+    rc = fd >= 0 ? whole_file_write(fd, text, strlen(text)) : -errno;
+    if (rc == 0 && rename(temporary, path) != 0)
+        rc = -errno;
+    if (rc != 0)
+        rc = err_add(err, "%s: %s", path, strerror(-rc));
     if (fd >= 0)
         close(fd);
     free(text);

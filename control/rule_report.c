@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/member.h"
 #include "control/plugins/instances.h"
 #include "control/rule_store.h"
 #include "matcher/rule_cost.h"
@@ -158,15 +159,9 @@ static void add_sample(struct sample_set *set, const json_t *text)
     set->count += msg_view_init(&set->views[set->count], bytes, size) == 0;
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
-
 static int measure_one(json_t *rule, const struct sample_set *set, struct err *err)
 {
-    const struct rule_text text = {text_of(rule, "name"), text_of(rule, "rule"), NULL};
+    const struct rule_text text = {member_text(rule, "name"), member_text(rule, "rule"), NULL};
     struct rule_cost cost;
     if (rule_cost_measure(&text, 1, set->views, set->count, &cost, err) != 0)
         return -1;
@@ -187,7 +182,8 @@ static int measure_all(json_t *matcher, const struct sample_set *set, struct err
     {
         if (rc != 0)
             break;
-        texts[index] = (struct rule_text){text_of(rule, "name"), text_of(rule, "rule"), NULL};
+        texts[index] =
+            (struct rule_text){member_text(rule, "name"), member_text(rule, "rule"), NULL};
         rc = measure_one(rule, set, err);
     }
     if (rc == 0)
@@ -221,25 +217,21 @@ int rule_report_measure(json_t *status, const json_t *samples, struct err *err)
 
 /* ---- text ---- */
 
-static long long integer(const json_t *object, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(object, key));
-}
-
 static void print_pass(const json_t *matcher, const char *who, const char *key, FILE *out)
 {
     const json_t *pass = json_object_get(matcher, key);
-    if (integer(pass, "sampled_messages") > 0)
+    if (member_integer(pass, "sampled_messages") > 0)
         fprintf(out, "  %-20s %lld cycles a message (of %lld messages that were timed)\n", who,
-                integer(pass, "cycles_per_message"), integer(pass, "sampled_messages"));
+                member_integer(pass, "cycles_per_message"),
+                member_integer(pass, "sampled_messages"));
 }
 
 static void print_rule(const json_t *rule, bool is_measured, FILE *out)
 {
-    const char *text = text_of(rule, "rule");
-    fprintf(out, "  %-20s %16lld", text_of(rule, "name"), integer(rule, "hits"));
+    const char *text = member_text(rule, "rule");
+    fprintf(out, "  %-20s %16lld", member_text(rule, "name"), member_integer(rule, "hits"));
     if (is_measured)
-        fprintf(out, " %10lld %10.1f", integer(rule, "samples_accepted"),
+        fprintf(out, " %10lld %10.1f", member_integer(rule, "samples_accepted"),
                 json_number_value(json_object_get(rule, "cycles_alone")));
     fprintf(out, "  %.*s%s\n", SHOWN_MAX, text, strlen(text) > SHOWN_MAX ? "..." : "");
 }
@@ -253,8 +245,8 @@ void rule_report_print(const json_t *status, FILE *out)
     if (json_array_size(rules) == 0)
         return;
     fprintf(out, "\nmatching: %zu rules, %lld bytes compiled, %s in %.1f ms\n",
-            json_array_size(rules), integer(database, "bytes"), text_of(database, "origin"),
-            (double)integer(database, "ready_us") / 1e3);
+            json_array_size(rules), member_integer(database, "bytes"),
+            member_text(database, "origin"), (double)member_integer(database, "ready_us") / 1e3);
     print_pass(matcher, "data plane", "dataplane", out);
     print_pass(matcher, "hekad's producers", "hekad", out);
     fprintf(out, "  %-20s %16s", "rule of", "hits");
@@ -269,7 +261,7 @@ void rule_report_print(const json_t *status, FILE *out)
         fprintf(out,
                 "  each rule alone on %lld messages that were read lately, measured now; "
                 "together %.1f cycles a message\n",
-                integer(matcher, "samples"), json_number_value(together));
+                member_integer(matcher, "samples"), json_number_value(together));
     else if (json_object_get(matcher, "samples") != NULL)
         fprintf(out, "  no message was read yet to measure the rules with\n");
 }

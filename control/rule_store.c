@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/record.h"
+#include "core/whole_file.h"
 
 enum { PATH_SIZE = 1024, CACHE_MODE = 0700, FILE_MODE = 0644 };
 
@@ -216,17 +217,6 @@ static bool is_there(const struct rule_store *store, const char *path)
     return same;
 }
 
-static int write_all(int fd, const struct buffer *bytes)
-{
-    for (size_t done = 0; done < bytes->size;) {
-        ssize_t put = write(fd, bytes->data + done, bytes->size - done);
-        if (put < 0 && errno != EINTR)
-            return -1;
-        done += put > 0 ? (size_t)put : 0;
-    }
-    return 0;
-}
-
 int rule_store_write(struct rule_store *store, const char *dir, struct err *err)
 {
     char path[PATH_SIZE], fresh[PATH_SIZE + 8];
@@ -236,16 +226,9 @@ int rule_store_write(struct rule_store *store, const char *dir, struct err *err)
     if (is_there(store, path))
         return 0;
     snprintf(fresh, sizeof(fresh), "%s.new", path);
-    unlink(fresh);
-    int rc = -1, fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-    if (fd >= 0 && write_all(fd, &store->saved) == 0 && rename(fresh, path) == 0)
-        rc = 0;
-    else
-        err_add(err, "%s: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
+    int rc = whole_file_replace(path, fresh, FILE_MODE, store->saved.data, store->saved.size);
     if (rc != 0)
-        unlink(fresh);
+        rc = err_add(err, "%s: %s", path, strerror(-rc));
     totals.files_written += rc == 0;
     totals.files_again += rc == 0 && store->was_written;
     store->was_written |= rc == 0;

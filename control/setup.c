@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "control/cpus.h"
 #include "control/plugins/native.h"
 #include "control/sandbox/sandbox_home.h"
 #include "core/paths.h"
@@ -34,7 +35,7 @@ static int load_core_map(struct setup *setup, struct err *err)
     struct core_map_machine machine;
     if (setup->config->dataplane_node == NULL || setup->config->core_map_path[0] == '\0')
         return 0;
-    core_map_machine_read(&machine);
+    cpus_machine_read(&machine);
     return core_map_load(setup->config->core_map_path, setup->profile_dir, &machine,
                          &setup->core_map, err);
 }

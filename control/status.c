@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/member.h"
 #include "control/rule_report.h"
 #include "control/talkers_json.h"
 #include "core/ledger_json.h"
@@ -20,14 +21,13 @@ static json_t *dataplane_json(const struct status_dataplane *dataplane)
 {
     json_t *counters =
         dataplane->counters != NULL ? ledger_json_counters(dataplane->counters) : json_object();
-    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "pid",
-                     dataplane->pid, "state", dataplane->state, "restarts",
-                     number(dataplane->restarts), "hung", number(dataplane->hung), "lost_samples",
-                     number(dataplane->lost_samples), "lost_fragments",
-                     number(dataplane->lost_fragments), "heartbeat_age_ms",
-                     number(dataplane->heartbeat_age_ms), "workers", (int)dataplane->workers,
-                     "accum_bytes", number(dataplane->accum_bytes), "series",
-                     number(dataplane->series), "counters", counters);
+    return json_pack(
+        "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "pid", dataplane->pid, "state",
+        dataplane->state, "restarts", number(dataplane->restarts), "hung", number(dataplane->hung),
+        "lost_samples", number(dataplane->lost_samples), "lost_fragments",
+        number(dataplane->lost_fragments), "heartbeat_age_ms", number(dataplane->heartbeat_age_ms),
+        "workers", (int)dataplane->workers, "accum_bytes", number(dataplane->accum_bytes), "series",
+        number(dataplane->series), "counters", counters);
 }
 
 /* How well flushes keep their times, both processes together. */
@@ -217,10 +217,9 @@ static void add_own_stages(const struct status_input *input, json_t *stages, int
 {
     json_t *own = ledger_json_stages(&input->producers, "hekad", residual), *stage;
     size_t i;
-    json_array_foreach(own, i, stage)
-        if (json_integer_value(json_object_get(stage, "in")) != 0 ||
-            json_integer_value(json_object_get(stage, "residual")) != 0)
-            json_array_append(stages, stage);
+    json_array_foreach(own, i, stage) if (json_integer_value(json_object_get(stage, "in")) != 0 ||
+                                          json_integer_value(json_object_get(stage, "residual")) !=
+                                              0) json_array_append(stages, stage);
     json_decref(own);
 }
 
@@ -246,12 +245,12 @@ json_t *status_json(const struct status_input *input)
                          : json_array();
     add_own_stages(input, stages, &residual);
     json_array_append_new(stages, delivery_stage(&deliveries));
-    json_t *status = json_pack(
-        "{s:s, s:i, s:s, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:o}", "version", HEKA_VERSION, "pid",
-        (int)getpid(), "state", input->state, "uptime_s", number(input->uptime_s), "generation",
-        (int)input->generation, "changing", input->is_changing, "dataplane",
-        dataplane_json(&input->dataplane), "stages", stages, "inputs", inputs_json(input),
-        "filters", filters, "consumers", consumers);
+    json_t *status =
+        json_pack("{s:s, s:i, s:s, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:o}", "version",
+                  HEKA_VERSION, "pid", (int)getpid(), "state", input->state, "uptime_s",
+                  number(input->uptime_s), "generation", (int)input->generation, "changing",
+                  input->is_changing, "dataplane", dataplane_json(&input->dataplane), "stages",
+                  stages, "inputs", inputs_json(input), "filters", filters, "consumers", consumers);
     json_object_set_new(status, "flushes", flushes_json(input));
     json_object_set_new(status, "senders", talkers_json_senders(&input->talkers));
     json_object_set_new(status, "refused_names", talkers_json_prefixes(&input->talkers));
@@ -261,37 +260,29 @@ json_t *status_json(const struct status_input *input)
 
 /* ---- text ---- */
 
-static long long integer(const json_t *object, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(object, key));
-}
-
-static const char *text(const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-    return value != NULL ? value : "";
-}
-
 static void print_head(const json_t *status, FILE *out)
 {
     const json_t *dataplane = json_object_get(status, "dataplane");
-    fprintf(out, "hekad %s: pid %lld, %s, up %lld s, generation %lld\n", text(status, "version"),
-            integer(status, "pid"), text(status, "state"), integer(status, "uptime_s"),
-            integer(status, "generation"));
+    fprintf(out, "hekad %s: pid %lld, %s, up %lld s, generation %lld\n",
+            member_text(status, "version"), member_integer(status, "pid"),
+            member_text(status, "state"), member_integer(status, "uptime_s"),
+            member_integer(status, "generation"));
     fprintf(out, "data plane: pid %lld, %s, %lld workers, %lld restarts, heartbeat %lld ms ago\n",
-            integer(dataplane, "pid"), text(dataplane, "state"), integer(dataplane, "workers"),
-            integer(dataplane, "restarts"), integer(dataplane, "heartbeat_age_ms"));
-    if (integer(dataplane, "hung") > 0 || integer(dataplane, "lost_samples") > 0)
+            member_integer(dataplane, "pid"), member_text(dataplane, "state"),
+            member_integer(dataplane, "workers"), member_integer(dataplane, "restarts"),
+            member_integer(dataplane, "heartbeat_age_ms"));
+    if (member_integer(dataplane, "hung") > 0 || member_integer(dataplane, "lost_samples") > 0)
         fprintf(out, "data planes that died: %lld had hung, %lld samples and %lld fragments lost\n",
-                integer(dataplane, "hung"), integer(dataplane, "lost_samples"),
-                integer(dataplane, "lost_fragments"));
-    fprintf(out, "accumulators: %lld series, %lld bytes\n", integer(dataplane, "series"),
-            integer(dataplane, "accum_bytes"));
+                member_integer(dataplane, "hung"), member_integer(dataplane, "lost_samples"),
+                member_integer(dataplane, "lost_fragments"));
+    fprintf(out, "accumulators: %lld series, %lld bytes\n", member_integer(dataplane, "series"),
+            member_integer(dataplane, "accum_bytes"));
     const json_t *flushes = json_object_get(status, "flushes");
-    fprintf(out, "flushes: %lld, late by %lld us in all; taken after their interval's end: %lld "
-                 "samples; with an earlier timestamp: %lld lines\n",
-            integer(flushes, "flushes"), integer(flushes, "late_us"),
-            integer(flushes, "samples_late"), integer(flushes, "timestamps_late"));
+    fprintf(out,
+            "flushes: %lld, late by %lld us in all; taken after their interval's end: %lld "
+            "samples; with an earlier timestamp: %lld lines\n",
+            member_integer(flushes, "flushes"), member_integer(flushes, "late_us"),
+            member_integer(flushes, "samples_late"), member_integer(flushes, "timestamps_late"));
 }
 
 static void print_pairs(const json_t *object, const char *indent, FILE *out)
@@ -313,17 +304,17 @@ static void print_stages(const json_t *stages, FILE *out)
     json_t *stage;
     fprintf(out, "\n%-12s %-12s %16s %16s %12s %10s\n", "stage", "unit", "in", "ended", "in flight",
             "residual");
-    json_array_foreach((json_t *)(uintptr_t)stages, i, stage)
-        fprintf(out, "%-12s %-12s %16lld %16lld %12lld %10lld\n", text(stage, "stage"),
-                text(stage, "unit"), integer(stage, "in"), integer(stage, "ended"),
-                integer(stage, "in_flight"), integer(stage, "residual"));
+    json_array_foreach((json_t *)(uintptr_t)stages, i, stage) fprintf(
+        out, "%-12s %-12s %16lld %16lld %12lld %10lld\n", member_text(stage, "stage"),
+        member_text(stage, "unit"), member_integer(stage, "in"), member_integer(stage, "ended"),
+        member_integer(stage, "in_flight"), member_integer(stage, "residual"));
     fprintf(out, "\nwhere they ended\n");
     json_array_foreach((json_t *)(uintptr_t)stages, i, stage)
     {
         const json_t *ends = json_object_get(stage, "ends");
         if (json_object_size(ends) == 0)
             continue;
-        fprintf(out, "  %s\n", text(stage, "stage"));
+        fprintf(out, "  %s\n", member_text(stage, "stage"));
         print_pairs(ends, "    ", out);
     }
 }
@@ -336,12 +327,13 @@ static void print_queue(const json_t *consumer, FILE *out)
     if (queue == NULL)
         return;
     fprintf(out, "    queue %s%s: %lld files, %lld bytes (%lld unread), checkpoint %s\n",
-            text(queue, "dir"), json_is_true(json_object_get(queue, "open")) ? "" : " (not open)",
-            integer(queue, "files"), integer(queue, "bytes"), integer(queue, "unread_bytes"),
-            text(queue, "cursor"));
-    json_object_foreach((json_t *)(uintptr_t)counters, key, value)
-        if (json_integer_value(value) > 0)
-            fprintf(out, "    queue: %-24s %16lld\n", key, (long long)json_integer_value(value));
+            member_text(queue, "dir"),
+            json_is_true(json_object_get(queue, "open")) ? "" : " (not open)",
+            member_integer(queue, "files"), member_integer(queue, "bytes"),
+            member_integer(queue, "unread_bytes"), member_text(queue, "cursor"));
+    json_object_foreach((json_t *)(uintptr_t)counters, key,
+                        value) if (json_integer_value(value) > 0)
+        fprintf(out, "    queue: %-24s %16lld\n", key, (long long)json_integer_value(value));
 }
 
 static void print_consumers(const json_t *consumers, FILE *out)
@@ -353,11 +345,12 @@ static void print_consumers(const json_t *consumers, FILE *out)
     json_array_foreach((json_t *)(uintptr_t)consumers, i, consumer)
     {
         fprintf(out, "%-20s %-14s %12lld %10lld %12lld %10lld %10lld %12lld %10lld\n",
-                text(consumer, "name"), text(consumer, "type"), integer(consumer, "matched"),
-                integer(consumer, "lane_full"), integer(consumer, "read"),
-                integer(consumer, "in_flight") + integer(consumer, "held"),
-                integer(consumer, "queued"), integer(consumer, "delivered"),
-                integer(consumer, "residual"));
+                member_text(consumer, "name"), member_text(consumer, "type"),
+                member_integer(consumer, "matched"), member_integer(consumer, "lane_full"),
+                member_integer(consumer, "read"),
+                member_integer(consumer, "in_flight") + member_integer(consumer, "held"),
+                member_integer(consumer, "queued"), member_integer(consumer, "delivered"),
+                member_integer(consumer, "residual"));
         print_pairs(json_object_get(consumer, "ends"), "    ended: ", out);
         print_queue(consumer, out);
         print_pairs(json_object_get(consumer, "plugin"), "    ", out);
@@ -374,12 +367,13 @@ static void print_filters(const json_t *filters, FILE *out)
     json_array_foreach((json_t *)(uintptr_t)filters, i, filter)
     {
         fprintf(out, "%-20s %-14s %12lld %10lld %12lld %10lld %12lld %10lld\n",
-                text(filter, "name"), text(filter, "type"), integer(filter, "matched"),
-                integer(filter, "lane_full"), integer(filter, "read"),
-                integer(filter, "in_flight") + integer(filter, "held"),
-                integer(filter, "delivered"), integer(filter, "residual"));
-        if (integer(filter, "deadlocks") > 0)
-            fprintf(out, "    %-24s %16lld\n", "deadlocks", integer(filter, "deadlocks"));
+                member_text(filter, "name"), member_text(filter, "type"),
+                member_integer(filter, "matched"), member_integer(filter, "lane_full"),
+                member_integer(filter, "read"),
+                member_integer(filter, "in_flight") + member_integer(filter, "held"),
+                member_integer(filter, "delivered"), member_integer(filter, "residual"));
+        if (member_integer(filter, "deadlocks") > 0)
+            fprintf(out, "    %-24s %16lld\n", "deadlocks", member_integer(filter, "deadlocks"));
         print_pairs(json_object_get(filter, "ends"), "    ended: ", out);
         print_pairs(json_object_get(filter, "plugin"), "    ", out);
     }
@@ -389,11 +383,9 @@ static void print_report(const json_t *report, FILE *out)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)report, key, value)
-        if (json_is_string(value))
-            fprintf(out, "    %s: %s\n", key, json_string_value(value));
-        else
-            fprintf(out, "    %s: %lld\n", key, (long long)json_integer_value(value));
+    json_object_foreach((json_t *)(uintptr_t)report, key, value) if (json_is_string(value))
+        fprintf(out, "    %s: %s\n", key, json_string_value(value));
+    else fprintf(out, "    %s: %lld\n", key, (long long)json_integer_value(value));
 }
 
 static void print_inputs(const json_t *inputs, FILE *out)
@@ -404,7 +396,7 @@ static void print_inputs(const json_t *inputs, FILE *out)
         fprintf(out, "\ninputs in hekad\n");
     json_array_foreach((json_t *)(uintptr_t)inputs, i, input)
     {
-        fprintf(out, "  %s (%s)%s\n", text(input, "name"), text(input, "type"),
+        fprintf(out, "  %s (%s)%s\n", member_text(input, "name"), member_text(input, "type"),
                 json_is_true(json_object_get(input, "ended")) ? ": ended" : "");
         print_pairs(json_object_get(input, "plugin"), "    ", out);
         print_report(json_object_get(input, "report"), out);
@@ -418,10 +410,22 @@ static void print_dynamic(const json_t *list, FILE *out)
     json_t *row;
     json_array_foreach((json_t *)(uintptr_t)list, index, row)
     {
-        if (strcmp(text(row, "state"), "running") != 0)
-            fprintf(out, "dynamic section '%s' of '%s': %s %s\n", text(row, "name"),
-                    text(row, "owner"), text(row, "state"), text(row, "error"));
+        if (strcmp(member_text(row, "state"), "running") != 0)
+            fprintf(out, "dynamic section '%s' of '%s': %s %s\n", member_text(row, "name"),
+                    member_text(row, "owner"), member_text(row, "state"),
+                    member_text(row, "error"));
     }
+}
+
+static void print_sandboxes(const json_t *list, FILE *out)
+{
+    size_t index;
+    json_t *row;
+    if (json_array_size(list) > 0)
+        fputs("\n", out);
+    json_array_foreach((json_t *)(uintptr_t)list, index, row) fprintf(
+        out, "sandbox worker: pid %lld, %s, %lld plugins, on CPUs %s\n", member_integer(row, "pid"),
+        member_text(row, "class"), member_integer(row, "plugins"), member_text(row, "cpus"));
 }
 
 void status_print(const json_t *status, FILE *out)
@@ -431,8 +435,9 @@ void status_print(const json_t *status, FILE *out)
     print_inputs(json_object_get(status, "inputs"), out);
     print_filters(json_object_get(status, "filters"), out);
     print_dynamic(json_object_get(status, "dynamic"), out);
+    print_sandboxes(json_object_get(status, "sandbox_workers"), out);
     print_consumers(json_object_get(status, "consumers"), out);
     talkers_json_print(status, out);
     rule_report_print(status, out);
-    fprintf(out, "\nresidual %lld\n", integer(status, "residual"));
+    fprintf(out, "\nresidual %lld\n", member_integer(status, "residual"));
 }

@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 
+#include "control/member.h"
+
 /* ---- JSON ---- */
 
 /* Names are bytes, and somebody else's: neither JSON nor a terminal takes them as they are. */
@@ -27,11 +29,11 @@ json_t *talkers_json_senders(const struct talkers *talkers)
         char address[INET6_ADDRSTRLEN] = "", input[4 * TALKER_PREFIX_SIZE];
         escape(row->input, input);
         inet_ntop(row->is_ipv6 != 0 ? AF_INET6 : AF_INET, row->ip, address, sizeof(address));
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:I, s:I}", "process",
-                            row->input[0] != '\0' ? "hekad" : "dataplane", "input", input,
-                            "address", address, "samples", (json_int_t)row->samples, "over_quota",
-                            (json_int_t)row->over_quota));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:I}", "process",
+                                              row->input[0] != '\0' ? "hekad" : "dataplane",
+                                              "input", input, "address", address, "samples",
+                                              (json_int_t)row->samples, "over_quota",
+                                              (json_int_t)row->over_quota));
     }
     return list;
 }
@@ -53,17 +55,6 @@ json_t *talkers_json_prefixes(const struct talkers *talkers)
 
 /* ---- text ---- */
 
-static long long integer(const json_t *row, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(row, key));
-}
-
-static const char *text_of(const json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text != NULL ? text : "";
-}
-
 void talkers_json_print(const json_t *status, FILE *out)
 {
     json_t *senders = json_object_get(status, "senders"), *row;
@@ -73,13 +64,14 @@ void talkers_json_print(const json_t *status, FILE *out)
         fprintf(out, "\n%-40s %-20s %16s %12s\n", "senders of statsd", "to", "samples",
                 "over quota");
     json_array_foreach(senders, i, row)
-        fprintf(out, "  %-38s %-20s %16lld %12lld\n", text_of(row, "address"),
-                text_of(row, "input")[0] != '\0' ? text_of(row, "input") : "data plane",
-                integer(row, "samples"), integer(row, "over_quota"));
+        fprintf(out, "  %-38s %-20s %16lld %12lld\n", member_text(row, "address"),
+                member_text(row, "input")[0] != '\0' ? member_text(row, "input") : "data plane",
+                member_integer(row, "samples"), member_integer(row, "over_quota"));
     if (json_array_size(prefixes) > 0)
         fprintf(out, "\n%-40s %-20s %16s %12s\n", "prefixes of refused names", "accumulator",
                 "samples", "at most less");
     json_array_foreach(prefixes, i, row)
-        fprintf(out, "  %-38s %-20s %16lld %12lld\n", text_of(row, "prefix"),
-                text_of(row, "accumulator"), integer(row, "refused"), integer(row, "error"));
+        fprintf(out, "  %-38s %-20s %16lld %12lld\n", member_text(row, "prefix"),
+                member_text(row, "accumulator"), member_integer(row, "refused"),
+                member_integer(row, "error"));
 }

@@ -80,6 +80,7 @@ static int wait_for(const struct feed_command *command, pid_t pid, int fd, char 
     uint64_t until_ns = clock_mono_ns() + command->timeout_ns;
     size_t left = command->size;
     bool is_closed = false;
+    char late[64];
     int status;
     for (;;) {
         if (left > 0)
@@ -88,8 +89,11 @@ static int wait_for(const struct feed_command *command, pid_t pid, int fd, char 
             is_closed = shutdown(fd, SHUT_WR) == 0 || errno == ENOTCONN;
         if (waitpid(pid, &status, WNOHANG) == pid)
             return end_of(command, status, why, why_size);
-        if (clock_mono_ns() >= until_ns)
-            return give_up(pid, -ETIMEDOUT, "the command did not end in time", why, why_size);
+        if (clock_mono_ns() >= until_ns) {
+            snprintf(late, sizeof(late), "the command did not end within %llu ms",
+                     (unsigned long long)(command->timeout_ns / CLOCK_NS_PER_MS));
+            return give_up(pid, -ETIMEDOUT, late, why, why_size);
+        }
         if (command->is_stopping != NULL && command->is_stopping(command->arg))
             return give_up(pid, -ECANCELED, "stopped", why, why_size);
         struct timespec slice = {0, SLICE_MS * (long)CLOCK_NS_PER_MS};

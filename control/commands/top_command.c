@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "control/admin.h"
+#include "control/member.h"
 #include "core/buffer.h"
 #include "core/clock.h"
 
@@ -48,24 +49,13 @@ static void line(struct picture *picture, const char *format, ...)
     fprintf(picture->out, "%s\n", text);
 }
 
-static long long integer(const json_t *object, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(object, key));
-}
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-    return value != NULL ? value : "";
-}
-
 static const json_t *same(const json_t *rows, const char *key, const char *name)
 {
     size_t index;
     json_t *row;
     json_array_foreach((json_t *)(uintptr_t)rows, index, row)
     {
-        if (strcmp(text_of(row, key), name) == 0)
+        if (strcmp(member_text(row, key), name) == 0)
             return row;
     }
     return NULL;
@@ -77,7 +67,7 @@ static double rate(const struct picture *picture, const json_t *before, const js
 {
     if (before == NULL || picture->seconds <= 0)
         return -1;
-    return (double)(integer(now, key) - integer(before, key)) / picture->seconds;
+    return (double)(member_integer(now, key) - member_integer(before, key)) / picture->seconds;
 }
 
 static const char *short_rate(double value, char text[16])
@@ -96,11 +86,11 @@ static const char *short_rate(double value, char text[16])
 static void draw_head(struct picture *picture, const json_t *status)
 {
     const json_t *plane = json_object_get(status, "dataplane");
-    line(picture,
-         "hekad %s  pid %lld  %s  up %lld s  generation %lld  data plane %s  residual %lld",
-         text_of(status, "version"), integer(status, "pid"), text_of(status, "state"),
-         integer(status, "uptime_s"), integer(status, "generation"), text_of(plane, "state"),
-         integer(status, "residual"));
+    line(
+        picture, "hekad %s  pid %lld  %s  up %lld s  generation %lld  data plane %s  residual %lld",
+        member_text(status, "version"), member_integer(status, "pid"), member_text(status, "state"),
+        member_integer(status, "uptime_s"), member_integer(status, "generation"),
+        member_text(plane, "state"), member_integer(status, "residual"));
 }
 
 static void draw_stages(struct picture *picture, const json_t *before, const json_t *now)
@@ -116,14 +106,15 @@ static void draw_stages(struct picture *picture, const json_t *before, const jso
         char text[16];
         json_array_foreach((json_t *)(uintptr_t)rows, at, one)
         {
-            if (strcmp(text_of(one, "stage"), text_of(row, "stage")) == 0 &&
-                strcmp(text_of(one, "process"), text_of(row, "process")) == 0)
+            if (strcmp(member_text(one, "stage"), member_text(row, "stage")) == 0 &&
+                strcmp(member_text(one, "process"), member_text(row, "process")) == 0)
                 former = one;
         }
-        if (integer(row, "in") > 0)
-            line(picture, "%-10s %-10s %14lld %10s %12lld", text_of(row, "stage"),
-                 text_of(row, "process"), integer(row, "in"),
-                 short_rate(rate(picture, former, row, "in"), text), integer(row, "in_flight"));
+        if (member_integer(row, "in") > 0)
+            line(picture, "%-10s %-10s %14lld %10s %12lld", member_text(row, "stage"),
+                 member_text(row, "process"), member_integer(row, "in"),
+                 short_rate(rate(picture, former, row, "in"), text),
+                 member_integer(row, "in_flight"));
     }
 }
 
@@ -139,15 +130,16 @@ static void draw_consumers(struct picture *picture, const char *title, const jso
          "done/s", "waiting");
     json_array_foreach((json_t *)(uintptr_t)now, index, row)
     {
-        const json_t *former = same(before, "name", text_of(row, "name"));
+        const json_t *former = same(before, "name", member_text(row, "name"));
         char matched[16], done[16];
         if (index == TOP_ROWS_MAX)
             return;
-        line(picture, "%-24.24s %-18.18s %14lld %10s %10s %12lld", text_of(row, "name"),
-             text_of(row, "type"), integer(row, "delivered"),
+        line(picture, "%-24.24s %-18.18s %14lld %10s %10s %12lld", member_text(row, "name"),
+             member_text(row, "type"), member_integer(row, "delivered"),
              short_rate(rate(picture, former, row, "matched"), matched),
              short_rate(rate(picture, former, row, "delivered"), done),
-             integer(row, "in_flight") + integer(row, "held") + integer(row, "queued"));
+             member_integer(row, "in_flight") + member_integer(row, "held") +
+                 member_integer(row, "queued"));
     }
 }
 
@@ -164,7 +156,7 @@ static void draw_inputs(struct picture *picture, const json_t *before, const jso
          "per s");
     json_array_foreach((json_t *)(uintptr_t)now, index, row)
     {
-        const json_t *former = same(before, "name", text_of(row, "name"));
+        const json_t *former = same(before, "name", member_text(row, "name"));
         const char *best = NULL;
         double best_rate = 0;
         char text[16];
@@ -179,9 +171,9 @@ static void draw_inputs(struct picture *picture, const json_t *before, const jso
                 best_rate = one;
             }
         }
-        line(picture, "%-24.24s %-18.18s %-24.24s %14lld %10s", text_of(row, "name"),
-             text_of(row, "type"), best != NULL ? best : "",
-             best != NULL ? integer(json_object_get(row, "plugin"), best) : 0,
+        line(picture, "%-24.24s %-18.18s %-24.24s %14lld %10s", member_text(row, "name"),
+             member_text(row, "type"), best != NULL ? best : "",
+             best != NULL ? member_integer(json_object_get(row, "plugin"), best) : 0,
              short_rate(best_rate, text));
     }
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "core/whole_file.h"
 
 enum { FILE_MODE = 0600 };
 
@@ -28,15 +29,6 @@ static json_t *to_json(const struct dynamic_sections *sections)
     return json_pack("{s:o}", "sections", list);
 }
 
-static int write_file(const char *path, const json_t *object)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-    if (fd < 0)
-        return -1;
-    int rc = json_dumpfd(object, fd, JSON_COMPACT);
-    return close(fd) != 0 ? -1 : rc;
-}
-
 void dynamic_file_save(const char *run_dir, const struct dynamic_sections *sections)
 {
     char path[DYNAMIC_FILE_PATH_SIZE], fresh[DYNAMIC_FILE_PATH_SIZE + 8];
@@ -47,8 +39,13 @@ void dynamic_file_save(const char *run_dir, const struct dynamic_sections *secti
     }
     snprintf(fresh, sizeof(fresh), "%s.new", path);
     json_t *object = to_json(sections);
-    if (object == NULL || write_file(fresh, object) != 0 || rename(fresh, path) != 0)
-        log_error("%s: %s", path, strerror(errno));
+    char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+    int rc = -ENOMEM;
+    if (text != NULL)
+        rc = whole_file_replace(path, fresh, FILE_MODE, text, strlen(text));
+    if (rc != 0)
+        log_error("%s: %s", path, strerror(-rc));
+    free(text);
     json_decref(object);
 }
 

@@ -10,10 +10,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/cpus.h"
 #include "control/folder.h"
 #include "control/plugins/input_instances.h"
 #include "control/plan_writer.h"
 #include "control/rule_store.h"
+#include "control/sandbox/sandbox_home.h"
+#include "control/sandbox/sandbox_pool.h"
 #include "control/setup.h"
 
 enum { PATH_SIZE = 1024, TEXT_SIZE = ERR_TEXT_SIZE };
@@ -101,6 +104,7 @@ static int check_machine(const struct setup *setup, bool is_running, struct err 
         return 0;
     for (unsigned i = 0; i < map->port_count; i++)
         rc |= check_device(&map->ports[i], err, notes);
+    rc |= cpus_check(map, err);
     return check_pages(map, is_running, err, notes) | rc;
 }
 
@@ -203,10 +207,17 @@ int start_check(const struct start_check_config *config, FILE *out, struct err *
     static struct err notes;
     struct setup *setup = NULL;
     notes.count = 0;
-    int rc = setup_load(config->config_path, config->run_dir, &setup, err, &notes);
+    struct sandbox_pool *trials = sandbox_pool_new(NULL, err);
+    if (trials != NULL)
+        sandbox_pool_set_quiet(trials);
+    sandbox_home_set_trials(trials);
+    int rc = trials != NULL ? 0 : -1;
+    rc |= setup_load(config->config_path, config->run_dir, &setup, err, &notes);
     if (rc == 0)
         rc = check_start(setup, err, &notes);
     setup_put(setup);
+    sandbox_home_set_trials(NULL);
+    sandbox_pool_free(trials);
     if (config->json) {
         print_json(config, rc == 0, err, &notes, out);
     } else if (rc == 0) {

@@ -20,10 +20,10 @@ struct start_check_config {
     bool json;
 };
 
-/* Loads the configuration and looks at all that a start needs: folders, ports, expressions, devices
- * and huge pages of the core map, and what the data plane says to its plan. Writes the result to
- * `out` as text, or as JSON: {"ok", "config", "errors": [{"file", "line", "text"}], "notes"}. The
- * errors are in `err`, too. Returns the exit status, 0 or 1. */
+/* Loads the configuration and looks at all that a start needs: folders, ports, expressions, Lua
+ * scripts, cores, devices and huge pages of the core map, and what the data plane says to its plan.
+ * Writes the result to `out` as text, or as JSON: {"ok", "config", "errors": [{"file", "line",
+ * "text"}], "notes"}. The errors are in `err`, too. Returns the exit status, 0 or 1. */
 int start_check(const struct start_check_config *config, FILE *out, struct err *err);
 
 #endif

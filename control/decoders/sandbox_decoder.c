@@ -11,10 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/time_zone.h"
 #include "control/decoders/decoders.h"
 #include "control/sandbox/sandbox_call.h"
-#include "core/clock.h"
 #include "core/msg_edit.h"
 
 struct sandbox_decoder_config {
@@ -33,16 +31,6 @@ static const struct schema_key keys[] = {
 };
 static const struct schema schema = {"SandboxDecoder", keys};
 
-static int load_zone(const struct sandbox_options *options, struct time_zone **zone,
-                     struct err *err)
-{
-    const struct conf_node *tz =
-        options->config != NULL ? conf_get(options->config, "tz") : NULL;
-    if (tz == NULL || tz->type != CONF_STRING || strcmp(tz->str, "UTC") == 0)
-        return 0;
-    return time_zone_load(tz->str, zone, err);
-}
-
 static int init(void *state, const void *config, const struct decoder_host *host, struct err *err)
 {
     struct sandbox_decoder_state *decoder = state;
@@ -51,7 +39,7 @@ static int init(void *state, const void *config, const struct decoder_host *host
                                              .type = SANDBOX_DECODER,
                                              .class = SANDBOX_CLASS_CONFIGURED,
                                              .options = &options->options};
-    if (load_zone(&options->options, &decoder->zone, err) != 0)
+    if (sandbox_options_zone(&options->options, &decoder->zone, err) != 0)
         return -1;
     return sandbox_call_new(&call, &decoder->call, err);
 }
@@ -65,19 +53,6 @@ static void fini(void *state)
 }
 
 /* ---- what becomes of the script's messages ---- */
-
-/* What the script took for UTC was the zone's local time. */
-static int64_t in_zone(const struct time_zone *zone, int64_t ns)
-{
-    const int64_t second = (int64_t)CLOCK_NS_PER_S;
-    int64_t rest = ns % second;
-    int64_t seconds = ns / second;
-    if (rest < 0) {
-        rest += second;
-        seconds--;
-    }
-    return time_zone_to_unix(zone, seconds) * second + rest;
-}
 
 /* Headers that the script did not set are those of the message that was decoded. */
 static int inherit(struct msg_edit *edit, const struct msg_view *made, const struct msg_view *from)
@@ -113,8 +88,8 @@ static int commit(const struct sandbox_decoder_state *decoder, struct msg_slice 
     if (msg_edit_init(&edit, room, made.len, capacity) != 0 || inherit(&edit, &view, from) != 0)
         return 1;
     if (decoder->zone != NULL &&
-        msg_edit_number(&edit, MSG_MEMBER_TIMESTAMP, in_zone(decoder->zone, view.timestamp_ns)) !=
-            0)
+        msg_edit_number(&edit, MSG_MEMBER_TIMESTAMP,
+                        sandbox_options_in_zone(decoder->zone, view.timestamp_ns)) != 0)
         return 1;
     io->commit(io->context, edit.size);
     return 0;

@@ -21,13 +21,15 @@
 #include "control/sandbox/sandbox_options.h"
 #include "control/sandbox/sandbox_report.h"
 #include "control/sandbox/sandbox_state.h"
+#include "control/sandbox/sandbox_trial.h"
 #include "core/clock.h"
 #include "core/log.h"
 
 enum {
     WAIT_MS = 20,
     SHUTDOWN_MS = 2000,
-    SLOW_BATCHES = 4 /* full ones after each other: others wait for this filter */
+    PENDING_LOW = 1024, /* of READER_ITEMS_MAX */
+    SLOW_BATCHES = 4    /* full ones after each other: others wait for this filter */
 };
 
 enum sandbox_count {
@@ -214,8 +216,8 @@ static void set_figures(struct state *state)
 
 /* ---- work ---- */
 
-/* Takes what there is, and tells the host. */
-static void serve(struct state *state)
+/* Takes what there is, and tells the host. Returns how many messages are done. */
+static unsigned serve(struct state *state)
 {
     unsigned count = sandbox_client_serve(state->client);
     unsigned gone = sandbox_client_give_up(state->client);
@@ -226,14 +228,20 @@ static void serve(struct state *state)
     state->failed = 0;
     if (sandbox_client_has_ended(state->client))
         tell_end(state);
+    return count + gone;
+}
+
+static void wait_for_worker(struct state *state)
+{
+    filter_host_turn(state->host);
+    if (!sandbox_client_is_idle(state->client))
+        sandbox_client_wait(state->client, WAIT_MS * CLOCK_NS_PER_MS);
 }
 
 static void serve_or_wait(struct state *state)
 {
     serve(state);
-    filter_host_turn(state->host);
-    if (!sandbox_client_is_idle(state->client))
-        sandbox_client_wait(state->client, WAIT_MS * CLOCK_NS_PER_MS);
+    wait_for_worker(state);
 }
 
 /* In memory only. */
@@ -266,13 +274,36 @@ static bool take_over(struct state *state)
 }
 
 /* Everything that was sent is done, or given up. */
-static void finish(void *state_memory)
+static void finish(struct state *state)
 {
-    struct state *state = state_memory;
     serve(state);
     while (!sandbox_client_is_idle(state->client) && !filter_host_stopping(state->host))
         serve_or_wait(state);
     serve(state);
+}
+
+/* Not for one or two: what is under way keeps the worker busy while we wait. */
+static void wait_for_some(struct state *state)
+{
+    unsigned done = serve(state);
+    while ((done == 0 || sandbox_client_pending(state->client) > PENDING_LOW) &&
+           !sandbox_client_is_idle(state->client) && !filter_host_stopping(state->host)) {
+        wait_for_worker(state);
+        done += serve(state);
+    }
+}
+
+static void advance(void *state_memory, enum filter_wait wait)
+{
+    struct state *state = state_memory;
+    if (wait == FILTER_WAIT_ALL)
+        finish(state);
+    else if (wait == FILTER_WAIT_SOME)
+        wait_for_some(state);
+    else
+        serve(state);
+    if (wait != FILTER_WAIT_ALL) /* turn() comes behind that */
+        checkpoint_when_due(state);
     if (state->is_managed && !state->is_told && state->batch > 0)
         look_if_slow(state);
     state->batch = 0;
@@ -285,11 +316,12 @@ static int process(void *state_memory, const struct msg_view *message, const str
     (void)message;
     if (state->is_waiting && !take_over(state))
         return 0;
-    checkpoint_when_due(state);
     while ((rc = sandbox_client_send_message(state->client, record->message, record->message_size,
                                              record->hops)) == -EAGAIN &&
-           !filter_host_stopping(state->host))
+           !filter_host_stopping(state->host)) {
+        checkpoint_when_due(state); /* else there may be no room, ever */
         serve_or_wait(state);
+    }
     state->batch++;
     if (rc == -EPIPE)
         tell_end(state);
@@ -331,11 +363,19 @@ static void timer(void *state_memory, uint64_t now_ns)
 
 /* ---- start and stop ---- */
 
+static void take_log(void *arg, const char *text)
+{
+    const struct state *state = arg;
+    log_info("Plugin '%s': %s", filter_host_name(state->host), text);
+}
+
 static int check_files(const void *config_memory, const struct hekad_globals *globals,
                        struct err *err)
 {
     const struct sandbox_filter_config *config = config_memory;
-    return sandbox_options_check(&config->options, globals, err);
+    if (sandbox_options_check(&config->options, globals, err) != 0)
+        return -1;
+    return sandbox_trial_run(&config->options, SANDBOX_FILTER, err);
 }
 
 static void find_own(void *arg, const struct config_extra *section, enum dynamic_state now,
@@ -366,7 +406,12 @@ static int init(void *state_memory, const void *config_memory, struct filter_hos
     const struct sandbox_filter_config *config = config_memory;
     const struct hekad_globals *globals = filter_host_globals(host);
     const struct sandbox_client_ops ops = {
-        .arg = state, .inject = inject, .failed = failed, .preserved = preserved};
+        .arg = state,
+        .inject = inject,
+        .failed = failed,
+        .log = take_log,
+        .preserved = preserved,
+    };
     struct buffer bytes = {.max_size = SIZE_MAX};
     struct sandbox_paths paths;
     state->host = host;
@@ -473,7 +518,7 @@ const struct filter_ops sandbox_filter = {
     .check_files = check_files,
     .init = init,
     .process = process,
-    .finish = finish,
+    .advance = advance,
     .turn = turn,
     .timer = timer,
     .fini = fini,

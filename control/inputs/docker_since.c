@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control/folder.h"
+#include "core/whole_file.h"
 
 enum { FOLDER_MODE = 0700, FILE_MODE = 0666, DAY_S = 86400, ENTRIES_MIN = 16 };
 
@@ -83,34 +84,12 @@ void docker_since_end(struct docker_since *since, const char *id, int64_t now_s)
 
 /* ---- the file ---- */
 
-static int write_all(int fd, const char *text, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(fd, text, size);
-        if (written < 0 && errno != EINTR)
-            return -errno;
-        text += written > 0 ? written : 0;
-        size -= written > 0 ? (size_t)written : 0;
-    }
-    return 0;
-}
-
 /* As a whole: who reads it never finds a part. */
 static int write_file(const char *path, const char *text)
 {
-    char temporary[PATH_MAX + 8];
-    snprintf(temporary, sizeof(temporary), "%s.new", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
-    if (fd < 0)
-        return -errno;
-    int rc = write_all(fd, text, strlen(text));
-    if (close(fd) != 0 && rc == 0)
-        rc = -errno;
-    if (rc == 0 && rename(temporary, path) != 0)
-        rc = -errno;
-    if (rc != 0)
-        unlink(temporary);
-    return rc;
+    char fresh[PATH_MAX + 8];
+    snprintf(fresh, sizeof(fresh), "%s.new", path);
+    return whole_file_replace(path, fresh, FILE_MODE, text, strlen(text));
 }
 
 static json_t *to_json(const struct docker_since *since)
@@ -156,7 +135,8 @@ static int take_json(struct docker_since *since, const json_t *root, struct err 
     const char *id;
     json_t *value, *containers = json_object_get(root, "Containers");
     since->since_s = json_integer_value(json_object_get(root, "Since"));
-    json_object_foreach(containers, id, value) {
+    json_object_foreach(containers, id, value)
+    {
         if (strlen(id) != DOCKER_ID_LEN || !json_is_integer(value))
             continue;
         struct docker_since_entry *entry = add(since, id);

@@ -7,7 +7,9 @@
  * Threads: the input's own.
  * Failure: what is no message is counted. A script that returns runs again with the next tick, or
  *          has ended its only run; one that errs has ended.
- * Source:  Heka 0.11 SandboxInput: options, texts, what statuses mean.
+ *          A call that is stopped ends at its next instruction, and the state is that moment's; one
+ *          that is in C code (a read of a socket) is ended with its process after 2 s.
+ * Source:  Heka 0.11 SandboxInput: options, texts, what statuses mean, `tz`.
  */
 #include <string.h>
 
@@ -18,11 +20,11 @@
 #include "control/sandbox/sandbox_options.h"
 #include "control/sandbox/sandbox_state.h"
 #include "core/clock.h"
+#include "core/msg_edit.h"
 #include "core/log.h"
 
 enum {
     WAIT_MS = 20,
-    STOP_MS = 2000, /* for a call to end; then its process is ended */
     COUNT_INJECTED = 0,
     COUNT_BYTES,
     COUNT_REFUSED,
@@ -43,17 +45,40 @@ struct sandbox_input_state {
     const struct sandbox_input_options *config;
     struct sandbox_client *client;
     struct sandbox_state *preserved; /* NULL: without preserve_data */
+    struct time_zone *zone;          /* of the script's times; NULL: UTC */
+    struct buffer copy;              /* of a message whose time is another there */
     bool must_end;                   /* the host says so */
 };
 
 /* ---- what comes from the script ---- */
+
+/* The message with the time that its zone's time means: a private copy, larger by a varint. NULL:
+ * no memory. */
+static const void *set_time(struct sandbox_input_state *input, const struct msg_view *view,
+                            size_t *size)
+{
+    enum { ROOM = 16 };
+    struct msg_edit edit;
+    buffer_clear(&input->copy);
+    if (buffer_append(&input->copy, view->bytes, view->size) != 0 ||
+        buffer_reserve(&input->copy, ROOM) != 0 ||
+        msg_edit_init(&edit, input->copy.data, view->size, view->size + ROOM) != 0 ||
+        msg_edit_number(&edit, MSG_MEMBER_TIMESTAMP,
+                        sandbox_options_in_zone(input->zone, view->timestamp_ns)) != 0)
+        return NULL;
+    *size = edit.size;
+    return edit.bytes;
+}
 
 static void inject(void *arg, const void *message, size_t size, uint16_t hops)
 {
     struct sandbox_input_state *input = arg;
     struct msg_view view;
     (void)hops;
-    if (msg_view_init(&view, message, size) != 0) {
+    bool is_good = msg_view_init(&view, message, size) == 0;
+    if (is_good && input->zone != NULL)
+        message = set_time(input, &view, &size);
+    if (!is_good || message == NULL) {
         input_host_count(input->host, COUNT_REFUSED, 1);
         return;
     }
@@ -67,7 +92,7 @@ static void take_output(void *arg, int outcome, const void *bytes, size_t size)
 {
     struct sandbox_input_state *input = arg;
     input_host_count(input->host, COUNT_RUNS, 1);
-    if (outcome == SANDBOX_OK)
+    if (outcome == SANDBOX_OK || input->must_end)
         return;
     input_host_count(input->host, COUNT_FAILED, 1);
     if (size > 0 && outcome != SANDBOX_TERMINATED)
@@ -78,6 +103,12 @@ static void take_output(void *arg, int outcome, const void *bytes, size_t size)
 static void take_failure(void *arg, const char *text)
 {
     take_output(arg, SANDBOX_FAILED, text, strlen(text));
+}
+
+static void take_log(void *arg, const char *text)
+{
+    const struct sandbox_input_state *input = arg;
+    log_info("Input '%s': %s", input_host_name(input->host), text);
 }
 
 static void take_state(void *arg, const void *state, size_t size, const char *error)
@@ -110,6 +141,7 @@ static int open_client(struct sandbox_input_state *input, const struct sandbox_h
                                            .inject = inject,
                                            .failed = take_failure,
                                            .output = take_output,
+                                           .log = take_log,
                                            .preserved = take_state};
     struct buffer state = {.max_size = SIZE_MAX};
     struct sandbox_paths paths;
@@ -125,6 +157,7 @@ static int open_client(struct sandbox_input_state *input, const struct sandbox_h
         .filename = paths.script,
         .module_directory = paths.modules,
         .message_max = input_host_message_max(input->host),
+        .must_preserve = options->preserve_data,
         .loops_max = (uint64_t)home->globals.max_message_loops,
         .state = state.data,
         .state_size = state.size,
@@ -139,7 +172,10 @@ static int open_client(struct sandbox_input_state *input, const struct sandbox_h
 static int check(const void *config, struct err *err)
 {
     const struct sandbox_input_options *options = config;
-    return sandbox_call_check(&options->options, err);
+    struct time_zone *zone = NULL;
+    int rc = sandbox_options_zone(&options->options, &zone, err);
+    time_zone_free(zone);
+    return sandbox_call_check(&options->options, SANDBOX_INPUT, err) | rc;
 }
 
 static int init(void *memory, const void *config, struct input_host *host, struct err *err)
@@ -151,6 +187,8 @@ static int init(void *memory, const void *config, struct input_host *host, struc
     sandbox_home_get(&home);
     if (home.pool == NULL)
         return err_add(err, "no sandbox workers");
+    if (sandbox_options_zone(&input->config->options, &input->zone, err) != 0)
+        return -1;
     return open_client(input, &home, err);
 }
 
@@ -174,14 +212,9 @@ static bool turn(struct sandbox_input_state *input)
 /* The call is told to end; what it still makes is taken as far as the host does. */
 static void stop_call(struct sandbox_input_state *input)
 {
-    uint64_t until_ns = clock_mono_ns() + STOP_MS * CLOCK_NS_PER_MS;
-    sandbox_client_stop_call(input->client);
-    while (!sandbox_client_is_idle(input->client) && !sandbox_client_has_ended(input->client) &&
-           clock_mono_ns() < until_ns) {
-        sandbox_client_serve(input->client);
-        sandbox_client_wait(input->client, WAIT_MS * CLOCK_NS_PER_MS);
-    }
-    sandbox_client_serve(input->client);
+    sandbox_client_stop_call(input->client, true);
+    sandbox_call_drain(input->client);
+    sandbox_client_stop_call(input->client, false);
 }
 
 static bool was_stopped(const struct sandbox_input_state *input)
@@ -239,16 +272,12 @@ static void run(void *memory)
 static void fini(void *memory)
 {
     struct sandbox_input_state *input = memory;
-    uint64_t until_ns = clock_mono_ns() + STOP_MS * CLOCK_NS_PER_MS;
-    if (input->client != NULL && input->preserved != NULL &&
-        sandbox_client_is_idle(input->client) && !sandbox_client_has_ended(input->client) &&
-        sandbox_client_send_checkpoint(input->client, clock_mono_ns()) == 0)
-        while (!sandbox_client_is_idle(input->client) && clock_mono_ns() < until_ns) {
-            sandbox_client_serve(input->client);
-            sandbox_client_wait(input->client, WAIT_MS * CLOCK_NS_PER_MS);
-        }
+    if (input->client != NULL && input->preserved != NULL)
+        sandbox_call_preserve(input->client);
     sandbox_client_free(input->client);
     sandbox_state_close(input->preserved);
+    time_zone_free(input->zone);
+    buffer_fini(&input->copy);
     *input = (struct sandbox_input_state){0};
 }
 

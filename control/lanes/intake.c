@@ -190,12 +190,13 @@ unsigned intake_next(struct intake *intake, struct reader_item *items, unsigned 
                      size_t bytes_max)
 {
     struct wanted wanted = {items, count_max, bytes_max};
-    CHECK(intake->current == NULL);
+    unsigned count = 0;
     if (intake->config.bell != NULL)
         intake->rings_seen = bell_rings(intake->config.bell);
     pthread_mutex_lock(&intake->lock);
-    unsigned count = take_from_dead(intake, &wanted);
-    if (count == 0)
+    if (intake->current != NULL)
+        count = reader_next(intake->current, items, count_max, bytes_max);
+    else if ((count = take_from_dead(intake, &wanted)) == 0)
         count = take_in_turn(intake, &wanted);
     intake->account.held += count;
     pthread_mutex_unlock(&intake->lock);

@@ -66,7 +66,8 @@ bool intake_is_drained(struct intake *intake);
 /* ---- [consumer] ---- */
 
 /* Takes up to count_max records, and no more when they exceed bytes_max together, all of one lane.
- * No earlier ones may be unreleased. Returns how many; 0: intake_wait(), then look again. */
+ * While earlier ones are unreleased: of their lane only, and READER_ITEMS_MAX in all. Returns how
+ * many; 0, and nothing is unreleased: intake_wait(), then look again. */
 unsigned intake_next(struct intake *intake, struct reader_item *items, unsigned count_max,
                      size_t bytes_max);
 
@@ -78,7 +79,7 @@ void intake_wait(struct intake *intake, uint64_t timeout_ns);
 void intake_deliver(struct intake *intake, uint64_t count);
 void intake_end(struct intake *intake, const char *reason, uint64_t count);
 
-/* Gives back the records of the last intake_next() up to `end` of one of them, or all of them.
+/* Gives back the records that are unreleased up to `end` of one of them, or all of them.
  * They have to be delivered or ended. */
 void intake_release(struct intake *intake, uint64_t end);
 void intake_release_all(struct intake *intake);

@@ -37,10 +37,9 @@ struct reader {
     unsigned turn; /* lane to look at next */
     bool is_holding;
     struct lane_source *out; /* lane of the records that are not released, or NULL */
-    unsigned out_count;      /* of them, with those that are released by now: */
-    unsigned out_done;
-    struct item_place before; /* of the lane that they are from */
-    struct item_place places[READER_ITEMS_MAX];
+    unsigned out_first, out_count;
+    struct item_place before; /* of the lane that they are from: behind what is released */
+    struct item_place places[READER_ITEMS_MAX]; /* a ring */
     struct buffer copies;
     struct lane_source lanes[];
 };
@@ -162,14 +161,20 @@ static const struct record *take(struct reader *reader, struct lane_source *sour
     return lane_next(&source->lane, skipped, error);
 }
 
+static struct item_place *place_of(struct reader *reader, unsigned index)
+{
+    return &reader->places[(reader->out_first + index) % READER_ITEMS_MAX];
+}
+
 /* Only now do the copies stay where they are. */
 static void point_to_copies(struct reader *reader, struct reader_item *items, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        items[i].record =
-            (const struct record *)(const void *)(reader->copies.data + reader->places[i].offset);
+        items[i].record = (const struct record *)(const void *)(reader->copies.data +
+                                                                place_of(reader, i)->offset);
 }
 
+/* Behind what is out, which is of the same lane. */
 static unsigned fill_from(struct reader *reader, struct lane_source *source,
                           struct reader_item *items, unsigned count_max, size_t bytes_max)
 {
@@ -184,29 +189,45 @@ static unsigned fill_from(struct reader *reader, struct lane_source *source,
         size_t offset = reader->copies.size;
         const struct record *record = take(reader, source, &skipped, &error);
         if (record == NULL) {
-            if (error != 0 && count == 0)
+            if (error != 0 && count == 0 && reader->out == NULL)
                 skip_broken(source);
             break;
         }
         bytes += record->message_size;
-        reader->places[count] = (struct item_place){lane->position, lane->count, offset};
+        *place_of(reader, reader->out_count + count) =
+            (struct item_place){lane->position, lane->count, offset};
         items[count++] = (struct reader_item){record, lane->position};
     }
     source->read += count;
     if (lane->policy == LANE_DROP)
         point_to_copies(reader, items, count);
     /* Records of others, with none of ours before them. */
-    if (count == 0 && source->held == 0)
+    if (count == 0 && source->held == 0 && reader->out == NULL)
         lane_release(lane);
+    return count;
+}
+
+/* Copies stay where they are only while nothing is added. */
+static unsigned continue_lane(struct reader *reader, struct reader_item *items, unsigned count_max,
+                              size_t bytes_max)
+{
+    unsigned room = READER_ITEMS_MAX - reader->out_count;
+    if (reader->out->lane.policy == LANE_DROP)
+        return 0;
+    unsigned count =
+        fill_from(reader, reader->out, items, count_max < room ? count_max : room, bytes_max);
+    reader->out_count += count;
     return count;
 }
 
 unsigned reader_next(struct reader *reader, struct reader_item *items, unsigned count_max,
                      size_t bytes_max)
 {
-    CHECK(reader->out == NULL);
     if (count_max > READER_ITEMS_MAX)
         count_max = READER_ITEMS_MAX;
+    if (reader->out != NULL)
+        return continue_lane(reader, items, count_max, bytes_max);
+    reader->out_first = reader->out_count = 0;
     unsigned idle_lanes = 0, turns_max = reader->lane_count * ROUNDS_MAX;
     for (unsigned i = 0; i < turns_max && idle_lanes < reader->lane_count; i++) {
         struct lane_source *source = &reader->lanes[reader->turn];
@@ -216,7 +237,6 @@ unsigned reader_next(struct reader *reader, struct reader_item *items, unsigned 
         if (count > 0) {
             reader->out = source;
             reader->out_count = count;
-            reader->out_done = 0;
             return count;
         }
         idle_lanes = source->lane.position < source->lane.head ? 0 : idle_lanes + 1;
@@ -226,19 +246,19 @@ unsigned reader_next(struct reader *reader, struct reader_item *items, unsigned 
 
 void reader_release(struct reader *reader, uint64_t end)
 {
+    unsigned done = 0;
     CHECK(end <= reader->out->lane.position);
-    unsigned done = reader->out_done;
-    while (done < reader->out_count && reader->places[done].end <= end)
+    while (done < reader->out_count && place_of(reader, done)->end <= end)
         done++;
-    if (done == reader->out_done)
+    if (done == 0)
         return;
-    if (reader->is_holding) {
-        reader->out_done = done;
-        return;
-    }
-    const struct item_place *place = &reader->places[done - 1];
-    lane_release_to(&reader->out->lane, place->end, place->count);
-    reader->out_done = done;
+    reader->before = *place_of(reader, done - 1);
+    reader->out_first = (reader->out_first + done) % READER_ITEMS_MAX;
+    reader->out_count -= done;
+    if (reader->is_holding)
+        reader->out->held += done;
+    else
+        lane_release_to(&reader->out->lane, reader->before.end, reader->before.count);
 }
 
 void reader_release_all(struct reader *reader)
@@ -248,6 +268,7 @@ void reader_release_all(struct reader *reader)
     else
         lane_release(&reader->out->lane);
     reader->out = NULL;
+    reader->out_count = 0;
 }
 
 void reader_hold(struct reader *reader)
@@ -262,7 +283,7 @@ void reader_let_go(struct reader *reader)
         struct lane_source *source = &reader->lanes[i];
         struct item_place place = {source->lane.position, source->lane.count, 0};
         if (source == reader->out)
-            place = reader->out_done > 0 ? reader->places[reader->out_done - 1] : reader->before;
+            place = reader->before;
         source->held = 0;
         lane_release_to(&source->lane, place.end, place.count);
     }

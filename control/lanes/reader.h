@@ -15,7 +15,7 @@
 
 #include "control/lanes/attachment.h"
 
-enum { READER_ITEMS_MAX = 1024 };
+enum { READER_ITEMS_MAX = 2048 /* that are out at the same time */ };
 
 struct reader;
 
@@ -44,12 +44,13 @@ struct reader *reader_open(struct attachment *attachment, unsigned consumer, uns
 void reader_close(struct reader *reader); /* NULL is fine */
 
 /* Takes up to count_max records (READER_ITEMS_MAX at most), and no more when they exceed bytes_max
- * together, from one lane; lanes take turns, also in passing over records of others. No earlier
- * records may be unreleased. Returns how many. */
+ * together, from one lane; lanes take turns, also in passing over records of others. While earlier
+ * records are not released: those behind them in their lane only, up to READER_ITEMS_MAX in all,
+ * and none with LANE_DROP. Returns how many. */
 unsigned reader_next(struct reader *reader, struct reader_item *items, unsigned count_max,
                      size_t bytes_max);
 
-/* Gives back the records of the last reader_next() up to `end`, which is one of theirs, or, with
+/* Gives back the records that are out up to `end`, which is one of theirs, or, with
  * reader_release_all(), all of them and what was skipped behind. */
 void reader_release(struct reader *reader, uint64_t end);
 void reader_release_all(struct reader *reader);

@@ -12,6 +12,7 @@
 
 #include "control/folder.h"
 #include "core/check.h"
+#include "core/whole_file.h"
 
 enum {
     JOURNAL_SIZE_MAX = 2 * PATH_MAX + 1024,
@@ -141,19 +142,6 @@ static char *print(const struct logstream_position *position)
     return text;
 }
 
-static int write_new(const char *path, const char *text)
-{
-    size_t len = strlen(text);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, JOURNAL_MODE);
-    if (fd < 0)
-        return -errno;
-    ssize_t put = write(fd, text, len);
-    int rc = put == (ssize_t)len ? 0 : put < 0 ? -errno : -ENOSPC;
-    if (close(fd) != 0 && rc == 0)
-        rc = -errno;
-    return rc;
-}
-
 static int make_folder_of(const char *path)
 {
     char folder[PATH_MAX];
@@ -172,13 +160,9 @@ int logstream_journal_save(const char *path, const struct logstream_position *po
     char *text = print(position);
     if (text == NULL)
         return -ENOMEM;
-    int rc = write_new(fresh, text);
+    int rc = whole_file_replace(path, fresh, JOURNAL_MODE, text, strlen(text));
     if (rc == -ENOENT && make_folder_of(path) == 0)
-        rc = write_new(fresh, text);
+        rc = whole_file_replace(path, fresh, JOURNAL_MODE, text, strlen(text));
     free(text);
-    if (rc == 0 && rename(fresh, path) != 0)
-        rc = -errno;
-    if (rc != 0)
-        unlink(fresh);
     return rc;
 }

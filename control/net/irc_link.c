@@ -2,7 +2,6 @@
 #include "control/net/irc_link.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/address.h"
+#include "control/net/resolve.h"
 #include "core/clock.h"
 #include "core/log.h"
 
@@ -94,10 +93,9 @@ static int connect_one(struct irc_link *link, const struct addrinfo *to, uint64_
 
 static int connect_any(struct irc_link *link, uint64_t until_ns)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-    struct address_parts parts;
-    address_split(link->config.server, &parts); /* checked */
-    int rc = getaddrinfo(parts.host[0] != '\0' ? parts.host : NULL, parts.port, &hints, &list);
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *list;
+    int rc = resolve_text(link->config.server, &hints, &list);
     if (rc != 0)
         return fail(link, -EHOSTUNREACH, "resolve", gai_strerror(rc));
     rc = -EHOSTUNREACH;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -13,7 +12,7 @@
 #include <unistd.h>
 
 #include "control/net/peer_owed.h"
-#include "core/address.h"
+#include "control/net/resolve.h"
 #include "core/check.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -202,22 +201,15 @@ static void set_options(const struct peer *peer, int fd)
     }
 }
 
-static int resolve(const char *text, int family, int flags, struct addrinfo **list)
-{
-    struct address_parts parts;
-    struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = flags};
-    if (address_split(text, &parts) != 0)
-        return EAI_NONAME;
-    return getaddrinfo(parts.host[0] != '\0' ? parts.host : NULL, parts.port, &hints, list);
-}
-
 static int bind_local(struct peer *peer, int fd, int family)
 {
-    struct addrinfo *list = NULL;
+    const struct addrinfo hints = {
+        .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *list;
     int on = 1;
     if (peer->config.local_address == NULL || peer->config.local_address[0] == '\0')
         return 0;
-    int rc = resolve(peer->config.local_address, family, AI_PASSIVE, &list);
+    int rc = resolve_text(peer->config.local_address, &hints, &list);
     if (rc != 0)
         return output_host_fail(peer->config.host, -EADDRNOTAVAIL, "local_address %s: %s",
                                 peer->config.local_address, gai_strerror(rc));
@@ -292,8 +284,9 @@ static int connect_one(struct peer *peer, const struct addrinfo *to)
 
 static int connect_any(struct peer *peer)
 {
-    struct addrinfo *list = NULL;
-    int rc = resolve(peer->config.address, AF_UNSPEC, AI_ADDRCONFIG, &list);
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo *list;
+    int rc = resolve_text(peer->config.address, &hints, &list);
     if (rc != 0)
         return output_host_fail(peer->config.host, -EHOSTUNREACH, "%s: %s", peer->config.address,
                                 gai_strerror(rc));

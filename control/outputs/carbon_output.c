@@ -10,7 +10,6 @@
  * Source:  Heka 0.11 CarbonOutput. A connection for each batch instead of each message.
  */
 #include <errno.h>
-#include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include "control/outputs/carbon_lines.h"
 #include "control/outputs/outputs.h"
 #include "control/net/peer.h"
+#include "control/net/resolve.h"
 #include "core/clock.h"
 #include "core/log.h"
 
@@ -76,14 +76,11 @@ static bool is_udp(const struct carbon_options *options)
 static int check(const void *config, struct err *err)
 {
     const struct carbon_options *options = config;
-    struct address_parts parts;
     int rc = 0;
     if (options->protocol != NULL && options->protocol[0] != '\0' &&
         strcmp(options->protocol, "tcp") != 0 && !is_udp(options))
         rc = err_add(err, "protocol: found '%s', allowed tcp or udp", options->protocol);
-    if (address_split(options->address, &parts) != 0)
-        rc = err_add(err, "address: found '%s', allowed HOST:PORT", options->address);
-    return rc;
+    return address_check("address", options->address, err) | rc;
 }
 
 static int init(void *state, const void *config, struct output_host *host, struct err *err)
@@ -199,27 +196,17 @@ static void close_udp(struct carbon_state *carbon)
     carbon->udp_is_open = false;
 }
 
-/* IPv4 before IPv6, as Go has it: nothing would tell us that nobody listens on the other one. */
-static const struct addrinfo *prefer_ip4(const struct addrinfo *list)
-{
-    for (const struct addrinfo *to = list; to != NULL; to = to->ai_next)
-        if (to->ai_family == AF_INET)
-            return to;
-    return list;
-}
-
 static int open_udp(struct carbon_state *carbon)
 {
     const char *address = carbon->options->address;
-    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *list = NULL;
-    struct address_parts parts;
+    const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
+    struct addrinfo *list;
     if (carbon->udp_is_open)
         return 0;
-    address_split(address, &parts); /* checked */
-    int rc = getaddrinfo(parts.host[0] != '\0' ? parts.host : NULL, parts.port, &hints, &list);
+    int rc = resolve_text(address, &hints, &list);
     if (rc != 0)
         return output_host_fail(carbon->host, -EHOSTUNREACH, "%s: %s", address, gai_strerror(rc));
-    const struct addrinfo *to = prefer_ip4(list);
+    const struct addrinfo *to = resolve_prefer_ip4(list);
     carbon->udp_fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, to->ai_protocol);
     carbon->udp_is_open = carbon->udp_fd >= 0;
     if (!carbon->udp_is_open || connect(carbon->udp_fd, to->ai_addr, to->ai_addrlen) != 0) {

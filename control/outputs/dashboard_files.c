@@ -16,6 +16,7 @@
 #include "codec/text.h"
 #include "control/folder.h"
 #include "core/log.h"
+#include "core/whole_file.h"
 
 enum {
     FOLDER_MODE = 0700,
@@ -38,18 +39,6 @@ struct dashboard_files {
 
 /* ---- files ---- */
 
-static int write_all(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t put = write(fd, bytes, size);
-        if (put < 0 && errno != EINTR)
-            return -errno;
-        bytes += put > 0 ? put : 0;
-        size -= put > 0 ? (size_t)put : 0;
-    }
-    return 0;
-}
-
 static int path_in(const char *folder, const char *name, char path[PATH_MAX])
 {
     int len = snprintf(path, PATH_MAX, "%s/%s", folder, name);
@@ -68,16 +57,7 @@ static int replace_file(const struct dashboard_files *files, const char *name, c
         rc = path_in(files->folder, part, made);
     if (rc != 0)
         return rc;
-    int fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
-    if (fd < 0)
-        return -errno;
-    rc = write_all(fd, bytes, size);
-    close(fd);
-    if (rc == 0 && rename(made, path) != 0)
-        rc = -errno;
-    if (rc != 0)
-        unlink(made);
-    return rc;
+    return whole_file_replace(path, made, FILE_MODE, bytes, size);
 }
 
 static int copy_file(const char *from, const char *to)
@@ -94,7 +74,7 @@ static int copy_file(const char *from, const char *to)
             rc = got < 0 ? -errno : 0;
             break;
         }
-        rc = write_all(out, bytes, (size_t)got);
+        rc = whole_file_write(out, bytes, (size_t)got);
     }
     if (in >= 0)
         close(in);
@@ -405,7 +385,7 @@ static int append_termination(const struct dashboard_files *files, const struct 
     int fd = open(path, flags, FILE_MODE);
     if (fd < 0)
         return -errno;
-    rc = write_all(fd, line->data, line->size);
+    rc = whole_file_write(fd, line->data, line->size);
     close(fd);
     return rc;
 }

@@ -11,11 +11,11 @@
  * Source:  Heka 0.11 ElasticSearchOutput, which looks at no document's status and drops a request
  *          that is answered with an error.
  *
- * Fewer than flush_count documents wait until the first of them is flush_interval old; what is
- * beyond that goes at once, in requests of flush_count.
+ * Fewer than flush_count documents wait until the first of them is flush_interval old; more go at
+ * once, in requests of flush_count. Those that come while others wait go with the next ones: an
+ * output is given a batch once, and it does not grow.
  */
 #include <errno.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -24,6 +24,7 @@
 
 #include "core/address.h"
 #include "control/net/http_client.h"
+#include "control/net/resolve.h"
 #include "control/outputs/es_answer.h"
 #include "control/outputs/outputs.h"
 #include "control/net/tls.h"
@@ -299,20 +300,19 @@ static int send_request(struct es_state *es, const unsigned *positions, unsigned
 
 static int open_socket(struct es_state *es)
 {
-    struct address_parts parts;
-    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *found = NULL;
-    if (address_split(es->options->server + sizeof("udp://") - 1, &parts) != 0)
-        return -EINVAL;
-    int rc = getaddrinfo(parts.host, parts.port, &hints, &found);
+    const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
+    struct addrinfo *list;
+    int rc = resolve_text(es->options->server + sizeof("udp://") - 1, &hints, &list);
     if (rc != 0)
         return output_host_fail(es->host, -EHOSTUNREACH, "Error resolving UDP address [%s]: %s",
                                 es->options->server, gai_strerror(rc));
-    es->fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    es->has_socket = es->fd >= 0 && connect(es->fd, found->ai_addr, found->ai_addrlen) == 0;
+    const struct addrinfo *to = resolve_prefer_ip4(list);
+    es->fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    es->has_socket = es->fd >= 0 && connect(es->fd, to->ai_addr, to->ai_addrlen) == 0;
     rc = es->has_socket ? 0 : -errno;
     if (!es->has_socket && es->fd >= 0)
         close(es->fd);
-    freeaddrinfo(found);
+    freeaddrinfo(list);
     return rc == 0 ? 0
                    : output_host_fail(es->host, rc, "Error creating UDP client: %s", strerror(-rc));
 }

@@ -136,14 +136,13 @@ static int check_channels(const struct schema_list *list, struct err *err)
 static int check(const void *config, struct err *err)
 {
     const struct irc_options *options = config;
-    struct address_parts parts;
     int rc = 0;
     if (options->server == NULL || options->nick == NULL || options->ident == NULL)
         return -1; /* said so already */
     if (options->server[0] == '\0')
         rc = err_add(err, "server: Irc server cannot be blank.");
-    else if (address_split(options->server, &parts) != 0)
-        rc = err_add(err, "server: found '%s', allowed HOST:PORT", options->server);
+    else
+        rc = address_check("server", options->server, err);
     if (!is_word(options->nick) || strlen(options->nick) >= IRC_NICK_SIZE / 2)
         rc = err_add(err, "nick: found '%s': Nick or Ident cannot be blank, or have blanks",
                      options->nick);
@@ -359,8 +358,9 @@ static int turn(struct irc_state *irc)
         return connect_when_due(irc);
     int rc = irc_link_turn(&irc->link);
     if (rc == 0 && !irc->link.is_registered && clock_mono_ns() >= irc->register_until_ns)
-        rc = output_host_fail(irc->host, -ETIMEDOUT, "irc server %s: it does not register us",
-                              irc->options->server);
+        rc = output_host_fail(irc->host, -ETIMEDOUT,
+                              "irc server %s: it does not register us within %lld s",
+                              irc->options->server, (long long)irc->options->timeout);
     if (rc == 0 && irc->link.is_registered)
         look_after_channels(irc, clock_mono_ns());
     if (irc->gives_up)

@@ -41,7 +41,7 @@ static const struct schema schema = {"SandboxOutput", keys};
 static int check(const void *config, struct err *err)
 {
     const struct sandbox_output_config *options = config;
-    return sandbox_call_check(&options->options, err);
+    return sandbox_call_check(&options->options, SANDBOX_OUTPUT, err);
 }
 
 static int init(void *state, const void *config, struct output_host *host, struct err *err)

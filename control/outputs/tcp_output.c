@@ -63,15 +63,13 @@ struct tcp_state {
 static int check(const void *config, struct err *err)
 {
     const struct tcp_options *options = config;
-    struct address_parts parts;
+    const char *local = options->local_address;
     int rc = 0;
     if (options->use_tls)
         rc = tls_check(&options->tls, TLS_CLIENT, err);
-    if (address_split(options->address, &parts) != 0)
-        rc = err_add(err, "address: found '%s', allowed HOST:PORT", options->address);
-    if (options->local_address != NULL && options->local_address[0] != '\0' &&
-        address_split(options->local_address, &parts) != 0)
-        rc = err_add(err, "local_address: found '%s', allowed HOST:PORT", options->local_address);
+    rc |= address_check("address", options->address, err);
+    if (local != NULL && local[0] != '\0')
+        rc |= address_check("local_address", local, err);
     return rc;
 }
 

@@ -10,7 +10,6 @@
  * Source:  Heka 0.11 UdpOutput.
  */
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
@@ -20,13 +19,14 @@
 #include <unistd.h>
 
 #include "control/inputs/listen_address.h"
+#include "control/net/resolve.h"
 #include "control/outputs/outputs.h"
 #include "core/clock.h"
 #include "core/log.h"
 
 enum {
     SIZE_MIN = 512,
-    SLICE_MS = 50,        /* how long a wait does not look whether it has to stop */
+    SLICE_MS = 50, /* how long a wait does not look whether it has to stop */
     LOG_AGAIN_S = 30
 };
 
@@ -208,15 +208,6 @@ static int bind_ip(struct udp_state *udp, int family)
     return rc;
 }
 
-/* IPv4 before IPv6, as Go has it: nothing would tell us that nobody listens on the other one. */
-static const struct addrinfo *prefer_ip4(const struct addrinfo *list)
-{
-    for (const struct addrinfo *to = list; to != NULL; to = to->ai_next)
-        if (to->ai_family == AF_INET)
-            return to;
-    return list;
-}
-
 static int open_ip(struct udp_state *udp)
 {
     struct addrinfo *list;
@@ -226,7 +217,7 @@ static int open_ip(struct udp_state *udp)
     int rc = resolve(udp, &udp->to, family, &list);
     if (rc != 0)
         return rc;
-    const struct addrinfo *to = prefer_ip4(list);
+    const struct addrinfo *to = resolve_prefer_ip4(list);
     udp->fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     udp->is_open = udp->fd >= 0;
     rc = udp->is_open ? bind_ip(udp, to->ai_family) : fail(udp, -errno, "socket");

@@ -27,6 +27,12 @@ struct filter_counter { /* a filter's own named counters, shown in status; ended
     const char *name, *help;
 };
 
+enum filter_wait { /* of what was handed over, before filter_ops.advance() returns */
+                   FILTER_WAIT_NONE,
+                   FILTER_WAIT_SOME, /* something is done */
+                   FILTER_WAIT_ALL   /* everything, but when it has to stop: the rest comes again */
+};
+
 struct filter_ops {
     struct plugin_ops plugin;
     const char *default_matcher; /* NULL: message_matcher is required */
@@ -45,10 +51,10 @@ struct filter_ops {
     /* One message, borrowed until the call returns. 0, or negative: it is counted as process_failed
      * and logged, with the text of filter_host_fail(). */
     int (*process)(void *state, const struct msg_view *message, const struct record *record);
-    /* For types whose process() only hands over: waits until all that was handed over is done, and
-     * says so by filter_host_done(). What is not done when it returns comes again. NULL: process()
-     * has done it. */
-    void (*finish)(void *state);
+    /* For types whose process() only hands over (its `message` is NULL then, and the record's bytes
+     * are not checked): says by filter_host_done() what is done by now. NULL: process() has done
+     * it. */
+    void (*advance)(void *state, enum filter_wait wait);
     /* Now and then, at least every 50 ms. May be NULL. */
     void (*turn)(void *state);
     /* Every ticker_interval seconds, unless that is 0; `now_ns` is the wall clock. May be NULL. */
@@ -83,8 +89,8 @@ void filter_host_set_signer(struct filter_host *host, const char *signer);
 void filter_host_count(struct filter_host *host, unsigned index, uint64_t n);
 void filter_host_set(struct filter_host *host, unsigned index, uint64_t value);
 
-/* From finish(): so many of the messages that were handed over are done, in their order. Of them
- * `failed` are counted as process_failed, and `gone`, which nobody processed, as terminated. */
+/* So many of the messages that were handed over are done, in their order. Of them `failed` are
+ * counted as process_failed, and `gone`, which nobody processed, as terminated. */
 void filter_host_done(struct filter_host *host, unsigned count, unsigned failed, unsigned gone);
 /* A text for the log, which the host writes at most now and then. */
 void filter_host_trouble(struct filter_host *host, const char *text);

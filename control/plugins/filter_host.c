@@ -16,7 +16,20 @@
 #include "core/clock.h"
 #include "core/log.h"
 
-enum { FAILURE_SIZE = 256, PAUSE_MS_MAX = 50, THREAD_NAME_SIZE = 16, ACCUMS_OF_ONE_MAX = 4 };
+enum {
+    FAILURE_SIZE = 256,
+    PAUSE_MS_MAX = 50,
+    THREAD_NAME_SIZE = 16,
+    ACCUMS_OF_ONE_MAX = 4,
+    HAND_OVER_MS = 10 /* of one lane, before it is another one's turn */
+};
+
+struct handed {                      /* of a type that only hands over: what is not done */
+    uint64_t ends[READER_ITEMS_MAX]; /* of records, a ring */
+    unsigned first, count;
+    uint64_t since_ns; /* when something was under way first; 0: nothing was */
+    uint64_t done_end; /* of the last one that is done and not given back; 0: none */
+};
 
 struct filter_host {
     const struct filter_instance *instance;
@@ -40,6 +53,7 @@ struct filter_host {
     /* the thread's own */
     struct reader_item items[FILTER_BATCH_MAX];
     unsigned item_count, done_count;
+    struct handed handed;
     unsigned delivered, failed;    /* of those that are done, not told to the intake */
     unsigned gone;                 /* of them: nobody processed them */
     struct producer_source source; /* of what is injected next */
@@ -203,6 +217,9 @@ static void release_done(struct filter_host *host)
     host->delivered = host->failed = host->gone = 0;
     if (host->done_count > 0 && host->done_count < host->item_count)
         intake_release(host->intake, host->items[host->done_count - 1].end);
+    if (host->handed.done_end > 0)
+        intake_release(host->intake, host->handed.done_end);
+    host->handed.done_end = 0;
 }
 
 /* Before it waits for room: others may wait for us. */
@@ -215,13 +232,16 @@ static void let_go(void *arg)
 
 void filter_host_done(struct filter_host *host, unsigned count, unsigned failed, unsigned gone)
 {
-    CHECK(count <= host->item_count - host->done_count && failed + gone <= count);
-    if (host->is_cut)
+    struct handed *handed = &host->handed;
+    CHECK(count <= handed->count && failed + gone <= count);
+    if (host->is_cut || count == 0)
         return; /* what they caused is not in the lane: they come again */
     host->delivered += count - failed - gone;
     host->failed += failed;
     host->gone += gone;
-    host->done_count += count;
+    handed->done_end = handed->ends[(handed->first + count - 1) % READER_ITEMS_MAX];
+    handed->first = (handed->first + count) % READER_ITEMS_MAX;
+    handed->count -= count;
 }
 
 void filter_host_hold(struct filter_host *host)
@@ -245,11 +265,16 @@ void filter_host_turn(struct filter_host *host)
     producer_turn(host->producer);
 }
 
+static void set_hops_of(struct filter_host *host, const struct record *record)
+{
+    unsigned hops = record->hops + !host->instance->ops->keeps_hops;
+    host->source.hops = (uint16_t)(hops < UINT16_MAX ? hops : UINT16_MAX);
+}
+
 static int process(struct filter_host *host, const struct record *record)
 {
     struct msg_view message;
-    unsigned hops = record->hops + !host->instance->ops->keeps_hops;
-    host->source.hops = (uint16_t)(hops < UINT16_MAX ? hops : UINT16_MAX);
+    set_hops_of(host, record);
     host->failure[0] = '\0';
     int rc = msg_view_init(&message, record->message, record->message_size);
     if (rc != 0)
@@ -334,23 +359,83 @@ static void release_batch(struct filter_host *host)
     host->item_count = host->done_count = 0;
 }
 
-/* They are done by somebody else: handed over one by one, and waited for together. */
-static void hand_over_batch(struct filter_host *host)
+/* ---- types that only hand over ---- */
+
+static bool hands_over(const struct filter_host *host)
 {
-    unsigned count = 0;
-    host->done_count = 0;
-    while (count < host->item_count && !filter_host_stopping(host) && !host->is_over)
-        process(host, host->items[count++].record);
-    host->instance->ops->finish(host->state);
-    release_batch(host);
+    return host->instance->ops->advance != NULL;
 }
 
-static void process_batch(struct filter_host *host)
+/* All that was handed over is done, unless the thread has to stop. */
+static void finish_handed(struct filter_host *host)
 {
-    if (host->instance->ops->finish != NULL) {
-        hand_over_batch(host);
+    host->instance->ops->advance(host->state, FILTER_WAIT_ALL);
+    host->handed.since_ns = 0;
+    if (host->handed.count > 0) {
+        release_done(host);
         return;
     }
+    host->handed.done_end = 0;
+    release_done(host);
+    intake_release_all(host->intake);
+}
+
+static void hand_over_batch(struct filter_host *host)
+{
+    struct handed *handed = &host->handed;
+    for (unsigned i = 0; i < host->item_count && !filter_host_stopping(host) && !host->is_over;
+         i++) {
+        handed->ends[(handed->first + handed->count++) % READER_ITEMS_MAX] = host->items[i].end;
+        set_hops_of(host, host->items[i].record);
+        if (host->instance->ops->process(host->state, NULL, host->items[i].record) != 0)
+            handed->count--;
+    }
+    host->item_count = 0;
+    host->instance->ops->advance(host->state, FILTER_WAIT_NONE);
+    release_done(host);
+}
+
+/* Goes on in the same lane while the other side works, but not for ever: others have lanes, too. */
+static unsigned next_to_hand_over(struct filter_host *host)
+{
+    struct handed *handed = &host->handed;
+    unsigned count = 0;
+    if (handed->count == READER_ITEMS_MAX)
+        host->instance->ops->advance(host->state, FILTER_WAIT_SOME);
+    release_done(host);
+    unsigned room = READER_ITEMS_MAX - handed->count;
+    uint64_t now_ns = clock_mono_ns();
+    bool has_time =
+        handed->since_ns == 0 || now_ns - handed->since_ns < HAND_OVER_MS * CLOCK_NS_PER_MS;
+    if (room > 0 && has_time && (handed->count == 0 || !intake_should_let_go(host->intake)))
+        count = intake_next(host->intake, host->items,
+                            room < FILTER_BATCH_MAX ? room : FILTER_BATCH_MAX, FILTER_BATCH_BYTES);
+    if (count > 0 && handed->since_ns == 0)
+        handed->since_ns = now_ns;
+    return count;
+}
+
+/* False: there is nothing to do. */
+static bool hand_over(struct filter_host *host)
+{
+    host->item_count = next_to_hand_over(host);
+    if (host->item_count > 0)
+        hand_over_batch(host);
+    else if (host->handed.since_ns > 0)
+        finish_handed(host);
+    else
+        return false;
+    return true;
+}
+
+/* ---- types that process ---- */
+
+/* False: there is nothing to do. */
+static bool process_batch(struct filter_host *host)
+{
+    host->item_count = intake_next(host->intake, host->items, FILTER_BATCH_MAX, FILTER_BATCH_BYTES);
+    if (host->item_count == 0)
+        return false;
     host->done_count = 0;
     while (host->done_count < host->item_count && !filter_host_stopping(host)) {
         int rc = process(host, host->items[host->done_count].record);
@@ -361,6 +446,7 @@ static void process_batch(struct filter_host *host)
             break;
     }
     release_batch(host);
+    return true;
 }
 
 static void call_timer_when_due(struct filter_host *host)
@@ -383,7 +469,7 @@ static void take_turn(struct filter_host *host)
 {
     if (host->instance->ops->turn != NULL && !host->is_over && !filter_host_stopping(host))
         host->instance->ops->turn(host->state);
-    if (!host->is_over && (host->instance->ops->finish == NULL || !filter_host_stopping(host)))
+    if (!host->is_over && (!hands_over(host) || !filter_host_stopping(host)))
         call_timer_when_due(host);
 }
 
@@ -406,11 +492,7 @@ static void *run(void *arg)
         clock_mono_ns() + (uint64_t)host->instance->common.ticker_interval * CLOCK_NS_PER_S;
     retry_begin(&host->retry, clock_mono_ns());
     while (!filter_host_stopping(host) && goes_on(host)) {
-        host->item_count =
-            intake_next(host->intake, host->items, FILTER_BATCH_MAX, FILTER_BATCH_BYTES);
-        if (host->item_count > 0)
-            process_batch(host);
-        else
+        if (!(hands_over(host) ? hand_over(host) : process_batch(host)))
             wait_for_more(host);
         take_turn(host);
         producer_turn(host->producer);

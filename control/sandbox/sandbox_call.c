@@ -7,10 +7,11 @@
 
 #include "control/sandbox/sandbox_home.h"
 #include "control/sandbox/sandbox_state.h"
+#include "control/sandbox/sandbox_trial.h"
 #include "core/clock.h"
 #include "core/log.h"
 
-enum { WAIT_MS = 20, GOODBYE_MS = 2000 };
+enum { WAIT_MS = 20 };
 
 struct sandbox_call {
     struct sandbox_client *client;
@@ -123,10 +124,10 @@ int sandbox_call_new(const struct sandbox_call_config *config, struct sandbox_ca
     struct sandbox_home home;
     *out = NULL;
     sandbox_home_get(&home);
+    if (home.pool == NULL)
+        return sandbox_call_check(config->options, config->type, err);
     if (sandbox_options_check(config->options, &home.globals, err) != 0)
         return -1;
-    if (home.pool == NULL)
-        return 0;
     struct sandbox_call *call = calloc(1, sizeof(*call));
     if (call == NULL)
         return err_add(err, "out of memory");
@@ -140,31 +141,40 @@ int sandbox_call_new(const struct sandbox_call_config *config, struct sandbox_ca
     return 0;
 }
 
-int sandbox_call_check(const struct sandbox_options *options, struct err *err)
+int sandbox_call_check(const struct sandbox_options *options, enum sandbox_type type,
+                       struct err *err)
 {
     struct sandbox_home home;
     sandbox_home_get(&home);
-    return sandbox_options_check(options, &home.globals, err);
+    if (sandbox_options_check(options, &home.globals, err) != 0)
+        return -1;
+    return sandbox_trial_run(options, type, err);
 }
 
-static void keep_state(struct sandbox_call *call)
+void sandbox_call_drain(struct sandbox_client *client)
 {
-    uint64_t until_ns = clock_mono_ns() + GOODBYE_MS * CLOCK_NS_PER_MS;
-    if (sandbox_client_send_checkpoint(call->client, clock_mono_ns()) != 0)
-        return;
-    while (!sandbox_client_is_idle(call->client) && clock_mono_ns() < until_ns) {
-        sandbox_client_serve(call->client);
-        sandbox_client_wait(call->client, WAIT_MS * CLOCK_NS_PER_MS);
+    uint64_t until_ns = clock_mono_ns() + SANDBOX_GOODBYE_MS * CLOCK_NS_PER_MS;
+    while (!sandbox_client_is_idle(client) && !sandbox_client_has_ended(client) &&
+           clock_mono_ns() < until_ns) {
+        sandbox_client_serve(client);
+        sandbox_client_wait(client, WAIT_MS * CLOCK_NS_PER_MS);
     }
-    sandbox_client_serve(call->client);
+    sandbox_client_serve(client);
+}
+
+void sandbox_call_preserve(struct sandbox_client *client)
+{
+    if (!sandbox_client_has_ended(client) && sandbox_client_is_idle(client) &&
+        sandbox_client_send_checkpoint(client, clock_mono_ns()) == 0)
+        sandbox_call_drain(client);
 }
 
 void sandbox_call_free(struct sandbox_call *call)
 {
     if (call == NULL)
         return;
-    if (call->client != NULL && call->state != NULL && !sandbox_client_has_ended(call->client))
-        keep_state(call);
+    if (call->client != NULL && call->state != NULL)
+        sandbox_call_preserve(call->client);
     sandbox_client_free(call->client);
     sandbox_state_close(call->state);
     buffer_fini(&call->answer);

@@ -14,7 +14,7 @@
 
 #include "control/sandbox/sandbox_options.h"
 
-enum { SANDBOX_CALL_BYTES_MAX = 16 << 20 };
+enum { SANDBOX_CALL_BYTES_MAX = 16 << 20, SANDBOX_GOODBYE_MS = 2000 };
 
 struct sandbox_call_config {
     const char *name;
@@ -29,8 +29,9 @@ struct sandbox_call;
  * the options and the script's file are checked. 0, or -1 after adding to `err`. */
 int sandbox_call_new(const struct sandbox_call_config *config, struct sandbox_call **out,
                      struct err *err);
-/* For -check: the options, and whether the script is there. */
-int sandbox_call_check(const struct sandbox_options *options, struct err *err);
+/* For -check: the options, and the script (sandbox_trial.h). */
+int sandbox_call_check(const struct sandbox_options *options, enum sandbox_type type,
+                       struct err *err);
 /* Keeps the script's state, if it has to. NULL is fine. */
 void sandbox_call_free(struct sandbox_call *call);
 
@@ -49,6 +50,13 @@ struct msg_slice sandbox_call_answer(const struct sandbox_call *call);
 bool sandbox_call_injected(const struct sandbox_call *call, size_t *at, struct msg_slice *message);
 /* Of those for which there was no memory. */
 unsigned sandbox_call_lost(const struct sandbox_call *call);
+
+/* ---- for whoever has a client: here, and inputs/sandbox_input.c ---- */
+
+/* Until everything that was sent is done, at most SANDBOX_GOODBYE_MS. */
+void sandbox_call_drain(struct sandbox_client *client);
+/* A last checkpoint, if the script lives and does nothing; the client's `preserved` gets it. */
+void sandbox_call_preserve(struct sandbox_client *client);
 
 /* Any owner's question; safe in any thread. */
 const struct sandbox_client *sandbox_call_client(const struct sandbox_call *call);

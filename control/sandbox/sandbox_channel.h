@@ -26,7 +26,7 @@ enum {
     SANDBOX_CHANNEL_PAGE = 4096,
     SANDBOX_RING_BYTES_MIN = 256 * 1024,
     SANDBOX_REQUEST_BYTES_MIN = 1024 * 1024, /* they stay until the next checkpoint */
-    SANDBOX_REPLY_BYTES_MAX = 256 << 20, /* of what one call can inject, all together */
+    SANDBOX_REPLY_BYTES_MAX = 256 << 20,     /* of what one call can inject, all together */
 };
 
 enum sandbox_request {
@@ -83,8 +83,9 @@ struct sandbox_header { /* the first page */
     uint64_t restore_bytes; /* in the state area: restored after the script was loaded */
     _Alignas(64) struct sandbox_positions requests, replies;
     _Alignas(64) _Atomic uint32_t hekad_waits; /* hekad writes: 1 while it waits for reply_bell */
-    _Alignas(64) _Atomic uint32_t reply_bell;  /* the worker rings */
-    _Atomic uint32_t state;                    /* enum sandbox_phase */
+    _Atomic uint64_t wake_at; /* of the requests' tail: hekad wants to go on there */
+    _Alignas(64) _Atomic uint32_t reply_bell; /* the worker rings */
+    _Atomic uint32_t state;                   /* enum sandbox_phase */
     _Atomic uint64_t figures[SANDBOX_FIGURE_COUNT];
     char text[SANDBOX_TEXT_SIZE]; /* why it failed; written before `state` */
 };

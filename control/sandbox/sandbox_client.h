@@ -36,6 +36,7 @@ struct sandbox_client_config {
     struct sandbox_limits limits;
     const struct conf_node *config; /* [X.config], or NULL */
     uint64_t message_max, loops_max;
+    bool is_parse_only;   /* the script is read, and nothing of it runs */
     bool has_checkpoints; /* the owner takes them when they are due; requests are kept until then */
     bool must_preserve;   /* however long that takes; else one takes at most a tenth of the time */
     const void *state;    /* to begin with; NULL: none */
@@ -91,8 +92,8 @@ unsigned sandbox_client_give_up(struct sandbox_client *client);
 
 bool sandbox_client_has_ended(const struct sandbox_client *client);
 const char *sandbox_client_text(const struct sandbox_client *client); /* why */
-/* SANDBOX_CLASS_INPUT: ends the call that is under way. */
-void sandbox_client_stop_call(struct sandbox_client *client);
+/* SANDBOX_CLASS_INPUT: ends the call that is under way, and those to come; or does so no more. */
+void sandbox_client_stop_call(struct sandbox_client *client, bool is_stopping);
 /* Ends it for a reason of the host's. */
 void sandbox_client_end(struct sandbox_client *client, const char *text);
 

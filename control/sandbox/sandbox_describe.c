@@ -69,6 +69,7 @@ static int add_numbers(struct buffer *blob, const struct sandbox_client_config *
         {"replies_need", sandbox_describe_replies(config)},
         {"reply_max", largest_reply(config)},
         {"jit", config->class == SANDBOX_CLASS_JIT},
+        {"parse_only", config->is_parse_only},
         {"io", config->class == SANDBOX_CLASS_IO || config->class == SANDBOX_CLASS_INPUT},
     };
     int rc = 0;

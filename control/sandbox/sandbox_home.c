@@ -31,6 +31,13 @@ void sandbox_home_set_pool(struct sandbox_pool *pool)
     pthread_mutex_unlock(&lock);
 }
 
+void sandbox_home_set_trials(struct sandbox_pool *pool)
+{
+    pthread_mutex_lock(&lock);
+    current.trials = pool;
+    pthread_mutex_unlock(&lock);
+}
+
 void sandbox_home_get(struct sandbox_home *home)
 {
     pthread_mutex_lock(&lock);

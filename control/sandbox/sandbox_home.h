@@ -4,7 +4,7 @@
  *                  its sandbox workers and the options that scripts depend on.
  *
  * Place:   setup.c sets the options, daemon.c the workers, sandbox_call.c takes both. hekad -check
- *          has no workers.
+ *          (start_check.c) has workers for trials only.
  * Threads: set [main], before plugins are made and when they have ended; get [any].
  * Memory:  one for the process; get copies.
  */
@@ -19,6 +19,7 @@ struct sandbox_pool;
 
 struct sandbox_home {
     struct sandbox_pool *pool;
+    struct sandbox_pool *trials;  /* hekad -check: where scripts are tried */
     struct hekad_globals globals; /* its texts are those below; others are not to be used */
     char share_dir[PATH_MAX], base_dir[PATH_MAX], hostname[256];
 };
@@ -27,6 +28,7 @@ struct sandbox_home {
 void sandbox_home_set_options(const struct hekad_globals *globals);
 /* NULL: there are none, or none any more. */
 void sandbox_home_set_pool(struct sandbox_pool *pool);
+void sandbox_home_set_trials(struct sandbox_pool *pool);
 /* home->pool is NULL when there are no workers. */
 void sandbox_home_get(struct sandbox_home *home);
 

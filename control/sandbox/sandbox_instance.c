@@ -10,7 +10,7 @@
 #include "core/check.h"
 #include "core/clock.h"
 
-enum { ROOM_PAUSE_NS = 50000 };
+enum { ROOM_PAUSE_NS = 50000, GIVE_BACK_REQUESTS = 16 };
 #define ROOM_LIMIT_NS (10 * CLOCK_NS_PER_S) /* a reader that is gone for so long has gone */
 
 static const char *text_of(const struct sandbox_instance *instance, const char *key)
@@ -114,7 +114,7 @@ static enum sandbox_inject inject(void *host, const void *message, size_t size)
     if (instance->type != SANDBOX_FILTER && !wait_for_room(instance))
         return SANDBOX_INJECT_ABORTED;
     return reply(instance, SANDBOX_REPLY_INJECT, 0, message, size) == 0 ? SANDBOX_INJECT_OK
-                                                                       : SANDBOX_INJECT_ABORTED;
+                                                                        : SANDBOX_INJECT_ABORTED;
 }
 
 static void read_config(void *host, struct msg_slice name, struct sandbox_value *value)
@@ -187,6 +187,7 @@ static struct sandbox_config make_config(struct sandbox_instance *instance)
             },
         .io = number_of(instance, "io") != 0,
         .jit = number_of(instance, "jit") != 0,
+        .parse_only = number_of(instance, "parse_only") != 0,
         .host =
             {
                 .host = instance,
@@ -324,6 +325,29 @@ static void do_request(struct sandbox_instance *instance, const struct sandbox_f
     }
 }
 
+/* What hekad wanted to wait for is done, and there is more to do. */
+static void ring_when_awaited(struct sandbox_instance *instance)
+{
+    const struct sandbox_header *header = instance->channel.header;
+    if (atomic_load_explicit(&header->hekad_waits, memory_order_relaxed) != 0 &&
+        instance->channel.requests.tail >=
+            atomic_load_explicit(&header->wake_at, memory_order_relaxed))
+        ring_hekad(instance);
+}
+
+/* A worker that dies before it has given a request back leaves it to the next one. A filter's are
+ * given back together: the next worker begins before them anyway, at the last checkpoint. */
+static void pass(struct sandbox_instance *instance, const struct sandbox_frame *frame,
+                 unsigned count)
+{
+    struct sandbox_ring *requests = &instance->channel.requests;
+    sandbox_ring_pass(requests, frame);
+    if (instance->type == SANDBOX_FILTER && count % GIVE_BACK_REQUESTS != 0)
+        return;
+    sandbox_ring_give_back(requests);
+    ring_when_awaited(instance);
+}
+
 /* Requests, until there are none, or a negative errno. */
 static int do_requests(struct sandbox_instance *instance, unsigned *count_out)
 {
@@ -341,10 +365,9 @@ static int do_requests(struct sandbox_instance *instance, unsigned *count_out)
         if (rc <= 0)
             break;
         do_request(instance, &frame, body);
-        /* Last: a worker that dies before leaves the request to the next one. */
-        sandbox_ring_release(&instance->channel.requests, &frame);
-        count++;
+        pass(instance, &frame, ++count);
     }
+    sandbox_ring_give_back(&instance->channel.requests);
     *count_out = count;
     return rc;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "control/config/hekad_config.h"
+#include "core/clock.h"
 #include "core/paths.h"
 
 /* A name below share_dir, or, where that has none, of what is installed with hekad. */
@@ -96,4 +97,26 @@ void sandbox_options_apply(const struct sandbox_options *options,
     config->config = options->config;
     if (options->jit)
         config->class = SANDBOX_CLASS_JIT;
+}
+
+int sandbox_options_zone(const struct sandbox_options *options, struct time_zone **zone,
+                         struct err *err)
+{
+    const struct conf_node *tz = options->config != NULL ? conf_get(options->config, "tz") : NULL;
+    *zone = NULL;
+    if (tz == NULL || tz->type != CONF_STRING || strcmp(tz->str, "UTC") == 0)
+        return 0;
+    return time_zone_load(tz->str, zone, err);
+}
+
+int64_t sandbox_options_in_zone(const struct time_zone *zone, int64_t ns)
+{
+    const int64_t second = (int64_t)CLOCK_NS_PER_S;
+    int64_t rest = ns % second;
+    int64_t seconds = ns / second;
+    if (rest < 0) {
+        rest += second;
+        seconds--;
+    }
+    return time_zone_to_unix(zone, seconds) * second + rest;
 }

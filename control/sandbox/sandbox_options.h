@@ -12,6 +12,7 @@
 
 #include <limits.h>
 
+#include "codec/time_zone.h"
 #include "control/sandbox/sandbox_client.h"
 #include "core/schema.h"
 
@@ -67,6 +68,13 @@ struct sandbox_paths {
 int sandbox_options_paths(const struct sandbox_options *options,
                           const struct hekad_globals *globals, struct sandbox_paths *paths,
                           struct err *err);
+
+/* `tz` of [X.config]: the zone whose local times the script takes for UTC. *zone is NULL when there
+ * is none, or UTC. 0, or -1 after adding to `err`. */
+int sandbox_options_zone(const struct sandbox_options *options, struct time_zone **zone,
+                         struct err *err);
+/* Nanoseconds since the epoch of such a time. */
+int64_t sandbox_options_in_zone(const struct time_zone *zone, int64_t ns);
 
 /* Limits, configuration and injections of one plugin; the rest is the caller's. */
 void sandbox_options_apply(const struct sandbox_options *options,

@@ -31,6 +31,7 @@ struct worker {
     struct sandbox_process process;
     pid_t pid; /* of the last one */
     enum sandbox_class class;
+    unsigned core;  /* the pool's cores[core] is its, if there are any */
     bool is_ending; /* told to end: nobody is in it */
     struct sandbox_link *links[SANDBOX_WORKER_INSTANCES_MAX];
     unsigned link_count;
@@ -42,8 +43,8 @@ struct sandbox_pool {
     pthread_t thread;
     int wake_fd;
     pthread_mutex_t lock; /* of all below */
-    bool must_end;
-    cpu_set_t cpus; /* for workers */
+    bool must_end, is_quiet;
+    unsigned cores[SANDBOX_WORKERS_MAX], core_count; /* none: where hekad runs */
     struct worker workers[SANDBOX_WORKERS_MAX];
 };
 
@@ -63,11 +64,15 @@ static bool is_in(const struct sandbox_link *link)
 
 static int start(struct sandbox_pool *pool, struct worker *worker, struct err *err)
 {
+    cpu_set_t cpus;
     worker->started_ns = clock_mono_ns();
     worker->restart_ns = 0;
     worker->is_ending = false;
-    if (sandbox_process_start(&worker->process, pool->program, worker->class, &pool->cpus, err) !=
-        0)
+    CPU_ZERO(&cpus);
+    if (pool->core_count > 0)
+        CPU_SET(pool->cores[worker->core], &cpus);
+    if (sandbox_process_start(&worker->process, pool->program, worker->class,
+                              pool->core_count > 0 ? &cpus : NULL, err) != 0)
         return -1;
     worker->pid = worker->process.pid;
     return 0;
@@ -199,9 +204,9 @@ static int set_program(struct sandbox_pool *pool, const char *program)
 {
     char dir[PATH_MAX - 32] = "";
     paths_program_dir(dir, sizeof(dir));
-    int len = program != NULL ? snprintf(pool->program, sizeof(pool->program), "%s", program)
-                              : snprintf(pool->program, sizeof(pool->program), "%s/heka-sandbox",
-                                         dir);
+    int len = program != NULL
+                  ? snprintf(pool->program, sizeof(pool->program), "%s", program)
+                  : snprintf(pool->program, sizeof(pool->program), "%s/heka-sandbox", dir);
     return len > 0 && (size_t)len < sizeof(pool->program) ? 0 : -1;
 }
 
@@ -215,7 +220,6 @@ struct sandbox_pool *sandbox_pool_new(const char *program, struct err *err)
     for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++)
         sandbox_process_init(&pool->workers[i].process);
     pthread_mutex_init(&pool->lock, NULL);
-    sched_getaffinity(0, sizeof(pool->cpus), &pool->cpus);
     pool->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (set_program(pool, program) == 0 && pool->wake_fd >= 0 &&
         pthread_create(&pool->thread, NULL, run, pool) == 0)
@@ -262,16 +266,20 @@ void sandbox_pool_free(struct sandbox_pool *pool)
     free(pool);
 }
 
-void sandbox_pool_avoid(struct sandbox_pool *pool, const unsigned *cpus, unsigned count)
+void sandbox_pool_pin(struct sandbox_pool *pool, const unsigned *cpus, unsigned count)
 {
-    cpu_set_t left;
-    sched_getaffinity(0, sizeof(left), &left);
-    for (unsigned i = 0; i < count; i++)
-        if (cpus[i] < CPU_SETSIZE)
-            CPU_CLR(cpus[i], &left);
     pthread_mutex_lock(&pool->lock);
-    if (CPU_COUNT(&left) > 0)
-        pool->cpus = left;
+    pool->core_count = 0;
+    for (unsigned i = 0; i < count && pool->core_count < SANDBOX_WORKERS_MAX; i++)
+        if (cpus[i] < CPU_SETSIZE)
+            pool->cores[pool->core_count++] = cpus[i];
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void sandbox_pool_set_quiet(struct sandbox_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->is_quiet = true;
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -290,6 +298,19 @@ static bool is_free(const struct worker *worker)
     return worker->process.pid == 0 && worker->link_count == 0;
 }
 
+/* The first of those that the fewest workers are on. */
+static unsigned pick_core(const struct sandbox_pool *pool)
+{
+    unsigned loads[SANDBOX_WORKERS_MAX] = {0}, best = 0;
+    for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++)
+        if (!is_free(&pool->workers[i]))
+            loads[pool->workers[i].core]++;
+    for (unsigned i = 1; i < pool->core_count; i++)
+        if (loads[i] < loads[best])
+            best = i;
+    return best;
+}
+
 /* One that runs; else one that is started. NULL after adding to `err`. */
 static struct worker *find_worker(struct sandbox_pool *pool, enum sandbox_class class,
                                   struct err *err)
@@ -305,11 +326,13 @@ static struct worker *find_worker(struct sandbox_pool *pool, enum sandbox_class 
         err_add(err, "more than %d sandbox workers", SANDBOX_WORKERS_MAX);
         return NULL;
     }
+    worker->core = pick_core(pool);
     worker->class = class;
     worker->pause_ms = 0;
     if (start(pool, worker, err) != 0)
         return NULL;
-    log_info("Sandbox worker %d started", (int)worker->pid);
+    if (!pool->is_quiet)
+        log_info("Sandbox worker %d started", (int)worker->pid);
     return worker;
 }
 
@@ -384,10 +407,11 @@ void sandbox_pool_ring(struct sandbox_pool *pool, const struct sandbox_link *lin
     bell_ring_shared(&page->bell, &page->waits);
 }
 
-void sandbox_pool_stop_call(struct sandbox_pool *pool, const struct sandbox_link *link)
+void sandbox_pool_stop_call(struct sandbox_pool *pool, const struct sandbox_link *link,
+                            bool is_stopping)
 {
     struct sandbox_page *page = pool->workers[link->worker].process.page;
-    atomic_store_explicit(&page->is_stopping, 1, memory_order_relaxed);
+    atomic_store_explicit(&page->is_stopping, is_stopping, memory_order_relaxed);
 }
 
 pid_t sandbox_pool_pid(struct sandbox_pool *pool, const struct sandbox_link *link)
@@ -396,4 +420,52 @@ pid_t sandbox_pool_pid(struct sandbox_pool *pool, const struct sandbox_link *lin
     pid_t pid = pool->workers[link->worker].process.pid;
     pthread_mutex_unlock(&pool->lock);
     return pid;
+}
+
+/* ---- for people ---- */
+
+/* Ranges, with commas between them; what does not fit is left out. */
+static void print_cpus(const cpu_set_t *set, char *text, size_t size)
+{
+    size_t len = 0;
+    text[0] = '\0';
+    for (unsigned first = 0, last; first < CPU_SETSIZE && len < size; first = last + 1) {
+        last = first;
+        if (!CPU_ISSET(first, set))
+            continue;
+        while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, set))
+            last++;
+        char range[32];
+        int range_len = first == last ? snprintf(range, sizeof(range), "%u", first)
+                                      : snprintf(range, sizeof(range), "%u-%u", first, last);
+        if (len + (size_t)range_len + 1 >= size)
+            return;
+        len += (size_t)snprintf(text + len, size - len, "%s%s", len > 0 ? "," : "", range);
+    }
+}
+
+unsigned sandbox_pool_list(struct sandbox_pool *pool,
+                           struct sandbox_worker_info rows[SANDBOX_WORKERS_MAX])
+{
+    static const char *const names[] = {[SANDBOX_CLASS_CONFIGURED] = "configured",
+                                        [SANDBOX_CLASS_DYNAMIC] = "dynamic",
+                                        [SANDBOX_CLASS_JIT] = "jit",
+                                        [SANDBOX_CLASS_IO] = "io",
+                                        [SANDBOX_CLASS_INPUT] = "input"};
+    unsigned count = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (unsigned i = 0; i < SANDBOX_WORKERS_MAX; i++) {
+        const struct worker *worker = &pool->workers[i];
+        cpu_set_t cpus;
+        if (worker->process.pid == 0)
+            continue;
+        struct sandbox_worker_info *row = &rows[count++];
+        *row = (struct sandbox_worker_info){.pid = worker->process.pid,
+                                            .class = names[worker->class],
+                                            .plugins = worker->link_count};
+        if (sched_getaffinity(worker->process.pid, sizeof(cpus), &cpus) == 0)
+            print_cpus(&cpus, row->cpus, sizeof(row->cpus));
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return count;
 }

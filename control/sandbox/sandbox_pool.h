@@ -46,8 +46,13 @@ struct sandbox_pool *sandbox_pool_new(const char *program, struct err *err);
 /* All plugins have left. Kills what does not end by itself. NULL is fine. */
 void sandbox_pool_free(struct sandbox_pool *pool);
 
-/* Workers that are started from now on run on none of these CPUs, if there are others. */
-void sandbox_pool_avoid(struct sandbox_pool *pool, const unsigned *cpus, unsigned count);
+/* Each worker that is started from now on is pinned to one of these CPUs, the one that the fewest
+ * are on, and stays there when it is started again. None: workers run where hekad does. At most
+ * SANDBOX_WORKERS_MAX are taken. */
+void sandbox_pool_pin(struct sandbox_pool *pool, const unsigned *cpus, unsigned count);
+
+/* Workers come and go without a line in the log. */
+void sandbox_pool_set_quiet(struct sandbox_pool *pool);
 
 /* Gives a plugin (`name` and `channel_fd` are set) to a worker of the class, which is started when
  * there is none with a place. 0, or -1 after adding to `err`. */
@@ -61,11 +66,22 @@ void sandbox_pool_leave(struct sandbox_pool *pool, struct sandbox_link *link);
 /* There is something in one of its channels. A system call only when the worker sleeps. */
 void sandbox_pool_ring(struct sandbox_pool *pool, const struct sandbox_link *link);
 
-/* Ends the call of a plugin of SANDBOX_CLASS_INPUT that is under way: its script is told that it
- * is shutting down. */
-void sandbox_pool_stop_call(struct sandbox_pool *pool, const struct sandbox_link *link);
+/* Ends the call of a plugin of SANDBOX_CLASS_INPUT that is under way, and those to come; or does so
+ * no more. */
+void sandbox_pool_stop_call(struct sandbox_pool *pool, const struct sandbox_link *link,
+                            bool is_stopping);
 
 /* Of its worker; 0: none runs. */
 pid_t sandbox_pool_pid(struct sandbox_pool *pool, const struct sandbox_link *link);
+
+struct sandbox_worker_info {
+    pid_t pid;
+    const char *class;
+    unsigned plugins;
+    char cpus[SANDBOX_LINK_TEXT_SIZE]; /* that it may run on, as "3" or "0-2,5" */
+};
+/* Those that run; the number of rows. */
+unsigned sandbox_pool_list(struct sandbox_pool *pool,
+                           struct sandbox_worker_info rows[SANDBOX_WORKERS_MAX]);
 
 #endif

@@ -33,8 +33,8 @@ static int make_page(struct sandbox_process *process, struct err *err)
     if (process->page_fd < 0 || ftruncate(process->page_fd, SANDBOX_PAGE_BYTES) != 0 ||
         fcntl(process->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         return err_add(err, "sandbox worker: shared page: %s", strerror(errno));
-    void *page = mmap(NULL, SANDBOX_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-                      process->page_fd, 0);
+    void *page =
+        mmap(NULL, SANDBOX_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, process->page_fd, 0);
     if (page == MAP_FAILED)
         return err_add(err, "sandbox worker: shared page: %s", strerror(errno));
     process->page = page;
@@ -44,7 +44,7 @@ static int make_page(struct sandbox_process *process, struct err *err)
 static void reset_page(struct sandbox_page *page, enum sandbox_class class)
 {
     page->magic = SANDBOX_PAGE_MAGIC;
-    page->worker_class = (uint32_t)class;
+    page->worker_class = (uint32_t) class;
     atomic_store_explicit(&page->commands, 0, memory_order_relaxed);
     atomic_store_explicit(&page->waits, 0, memory_order_relaxed);
     atomic_store_explicit(&page->running, 0, memory_order_relaxed);
@@ -56,8 +56,8 @@ static void reset_page(struct sandbox_page *page, enum sandbox_class class)
 static void make_environment(char *environment[ENVIRONMENT_MAX])
 {
     static char utc[] = "TZ=UTC";
-    static const char *const passed[] = {"ASAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS=",
-                                         "LSAN_OPTIONS="};
+    static const char *const passed[] = {
+        "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS=", "LSAN_OPTIONS="};
     extern char **environ;
     unsigned n = 0;
     environment[n++] = utc;
@@ -105,7 +105,8 @@ int sandbox_process_start(struct sandbox_process *process, const char *program,
     make_environment(environment);
     pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
-        sched_setaffinity(0, sizeof(*cpus), cpus); /* where it cannot, it runs where hekad does */
+        if (cpus != NULL)
+            sched_setaffinity(0, sizeof(*cpus), cpus); /* hekad has tried that it can */
         become(program, process, sockets[1], environment, parent);
     }
     close(sockets[1]);
@@ -155,8 +156,7 @@ void sandbox_process_kill(struct sandbox_process *process)
 {
     if (process->pid == 0)
         return;
-    if (process->pidfd < 0 ||
-        syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0) != 0)
+    if (process->pidfd < 0 || syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0) != 0)
         kill(process->pid, SIGKILL);
 }
 

@@ -29,7 +29,7 @@ struct sandbox_process { /* zeroed, with all descriptors -1: none */
 };
 
 void sandbox_process_init(struct sandbox_process *process);
-/* On these CPUs. 0, or -1 after adding to `err`. */
+/* On these CPUs; NULL: where the caller runs. 0, or -1 after adding to `err`. */
 int sandbox_process_start(struct sandbox_process *process, const char *program,
                           enum sandbox_class class, const cpu_set_t *cpus, struct err *err);
 /* A packet; `fd` -1: none with it. 0 or negative errno. */

@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/check.h"
+
+enum { CACHE_LINE = 64, PREFETCH_BYTES = 1024, PREFETCH_SIZE_MAX = 1024 };
+
 int sandbox_ring_open(struct sandbox_ring *ring, struct sandbox_positions *positions,
                       uint8_t *bytes, uint64_t capacity)
 {
@@ -18,6 +22,7 @@ int sandbox_ring_open(struct sandbox_ring *ring, struct sandbox_positions *posit
         .capacity = capacity,
         .head = head,
         .tail = tail,
+        .published = head,
         .floor = UINT64_MAX,
     };
     return 0;
@@ -27,9 +32,9 @@ int sandbox_ring_open(struct sandbox_ring *ring, struct sandbox_positions *posit
 
 int sandbox_ring_look(struct sandbox_ring *ring)
 {
-    /* A1 pairs with R1 in sandbox_ring_release: the reader has done with what is before it. */
+    /* A1 pairs with R1 in sandbox_ring_give_back: the reader has done with what is before it. */
     uint64_t tail = atomic_load_explicit(&ring->positions->tail, memory_order_acquire);
-    if (tail < ring->tail || tail > ring->head || tail % SANDBOX_RING_ALIGN != 0)
+    if (tail < ring->tail || tail > ring->published || tail % SANDBOX_RING_ALIGN != 0)
         return -EPROTO;
     ring->tail = tail;
     return 0;
@@ -72,8 +77,8 @@ static void fill_to_end(struct sandbox_ring *ring, uint64_t size)
     ring->head += size;
 }
 
-int sandbox_ring_write(struct sandbox_ring *ring, const struct sandbox_frame *frame,
-                       const void *body, size_t body_size)
+int sandbox_ring_add(struct sandbox_ring *ring, const struct sandbox_frame *frame, const void *body,
+                     size_t body_size)
 {
     struct sandbox_frame own = *frame;
     uint64_t size = sandbox_ring_frame_size(body_size), end = to_end(ring, ring->head);
@@ -94,16 +99,32 @@ int sandbox_ring_write(struct sandbox_ring *ring, const struct sandbox_frame *fr
     if (body_size > 0)
         memcpy(at(ring, ring->head) + sizeof(own), body, body_size);
     ring->head += size;
-    /* R2 pairs with A2 in sandbox_ring_read: the frame is whole. */
-    atomic_store_explicit(&ring->positions->head, ring->head, memory_order_release);
     return 0;
+}
+
+void sandbox_ring_publish(struct sandbox_ring *ring)
+{
+    if (ring->published == ring->head)
+        return;
+    ring->published = ring->head;
+    /* R2 pairs with A2 in sandbox_ring_read: the frames are whole. */
+    atomic_store_explicit(&ring->positions->head, ring->head, memory_order_release);
+}
+
+int sandbox_ring_write(struct sandbox_ring *ring, const struct sandbox_frame *frame,
+                       const void *body, size_t body_size)
+{
+    int rc = sandbox_ring_add(ring, frame, body, body_size);
+    if (rc == 0)
+        sandbox_ring_publish(ring);
+    return rc;
 }
 
 /* ---- reader ---- */
 
 static int look_for_more(struct sandbox_ring *ring)
 {
-    /* A2 pairs with R2 in sandbox_ring_write. */
+    /* A2 pairs with R2 in sandbox_ring_publish. */
     uint64_t head = atomic_load_explicit(&ring->positions->head, memory_order_acquire);
     if (head < ring->head || head - ring->tail > ring->capacity || head % SANDBOX_RING_ALIGN != 0)
         return -EPROTO;
@@ -122,6 +143,16 @@ static bool is_sane(const struct sandbox_ring *ring, const struct sandbox_frame 
            (size >= sizeof(*frame) && frame->body_size <= size - sizeof(*frame));
 }
 
+/* What is there some frames ahead comes from the writer's core: it is asked for early. */
+static void prefetch_ahead(const struct sandbox_ring *ring, uint64_t size)
+{
+    uint64_t position = ring->tail + PREFETCH_BYTES, end = position + size;
+    if (size > PREFETCH_SIZE_MAX || end > ring->head)
+        return;
+    for (; position < end; position += CACHE_LINE)
+        __builtin_prefetch(at(ring, position), 0, 3);
+}
+
 int sandbox_ring_read(struct sandbox_ring *ring, struct sandbox_frame *frame, const void **body)
 {
     for (;;) {
@@ -130,11 +161,16 @@ int sandbox_ring_read(struct sandbox_ring *ring, struct sandbox_frame *frame, co
         if (ring->tail == ring->head)
             return 0;
         uint64_t left = to_end(ring, ring->tail);
-        *frame = (struct sandbox_frame){0};
-        memcpy(frame, at(ring, ring->tail), left < sizeof(*frame) ? left : sizeof(*frame));
+        if (LIKELY(left >= sizeof(*frame))) {
+            memcpy(frame, at(ring, ring->tail), sizeof(*frame));
+        } else {
+            *frame = (struct sandbox_frame){0};
+            memcpy(frame, at(ring, ring->tail), left);
+        }
         if (!is_sane(ring, frame))
             return -EPROTO;
         if (frame->type != SANDBOX_FRAME_FILL) {
+            prefetch_ahead(ring, frame->size_bytes);
             *body = at(ring, ring->tail) + sizeof(*frame);
             return 1;
         }
@@ -142,9 +178,14 @@ int sandbox_ring_read(struct sandbox_ring *ring, struct sandbox_frame *frame, co
     }
 }
 
-void sandbox_ring_release(struct sandbox_ring *ring, const struct sandbox_frame *frame)
+void sandbox_ring_give_back(struct sandbox_ring *ring)
 {
-    ring->tail += frame->size_bytes;
     /* R1 pairs with A1 in sandbox_ring_look. */
     atomic_store_explicit(&ring->positions->tail, ring->tail, memory_order_release);
+}
+
+void sandbox_ring_release(struct sandbox_ring *ring, const struct sandbox_frame *frame)
+{
+    sandbox_ring_pass(ring, frame);
+    sandbox_ring_give_back(ring);
 }

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct sandbox_positions { /* of one ring; bytes since creation */
+struct sandbox_positions {              /* of one ring; bytes since creation */
     _Alignas(64) _Atomic uint64_t head; /* the writer's */
     _Alignas(64) _Atomic uint64_t tail; /* the reader's */
 };
@@ -42,11 +42,12 @@ struct sandbox_ring { /* one side's view */
     struct sandbox_positions *positions;
     uint8_t *bytes;
     uint64_t capacity;
-    uint64_t head, tail; /* own one: as published; the other's: as seen last */
+    uint64_t head, tail; /* own one: perhaps not published; the other's: as seen last */
+    uint64_t published;  /* writer: the head as the reader sees it */
     uint64_t floor;      /* writer: nothing from here on is overwritten; UINT64_MAX: the tail */
 };
 
-/* `is_writer`: where the own position is taken up; the other side's is checked. 0 or -EPROTO. */
+/* Goes on at the positions that are there. 0 or -EPROTO. */
 int sandbox_ring_open(struct sandbox_ring *ring, struct sandbox_positions *positions,
                       uint8_t *bytes, uint64_t capacity);
 
@@ -59,8 +60,12 @@ static inline uint64_t sandbox_ring_frame_size(uint64_t body_size)
            ~(uint64_t)(SANDBOX_RING_ALIGN - 1);
 }
 
-/* Writes one frame and its body; size_bytes and body_size are set. 0, -EAGAIN when there is no
- * room, -EMSGSIZE when there never is, -EPROTO. */
+/* Adds one frame and its body, which the reader sees after sandbox_ring_publish(); size_bytes and
+ * body_size are set. 0, -EAGAIN when there is no room, -EMSGSIZE when there never is, -EPROTO. */
+int sandbox_ring_add(struct sandbox_ring *ring, const struct sandbox_frame *frame, const void *body,
+                     size_t body_size);
+void sandbox_ring_publish(struct sandbox_ring *ring);
+/* Both. */
 int sandbox_ring_write(struct sandbox_ring *ring, const struct sandbox_frame *frame,
                        const void *body, size_t body_size);
 /* True when frames of so many bytes together, none larger than `largest`, find room. */
@@ -75,7 +80,14 @@ void sandbox_ring_rewind(struct sandbox_ring *ring, uint64_t position);
 /* The next frame, copied, and where its body is (which the writer may still change: copy it before
  * believing it). 1; 0 when there is none; or -EPROTO. */
 int sandbox_ring_read(struct sandbox_ring *ring, struct sandbox_frame *frame, const void **body);
-/* Gives back the frame that was read last. */
+/* Is done with the frame that was read last; the writer learns it by the next
+ * sandbox_ring_give_back(). */
+static inline void sandbox_ring_pass(struct sandbox_ring *ring, const struct sandbox_frame *frame)
+{
+    ring->tail += frame->size_bytes;
+}
+void sandbox_ring_give_back(struct sandbox_ring *ring);
+/* Both. */
 void sandbox_ring_release(struct sandbox_ring *ring, const struct sandbox_frame *frame);
 
 #endif

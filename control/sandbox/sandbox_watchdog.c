@@ -16,14 +16,14 @@ struct sandbox_watchdog {
     struct sandbox_page *page;
     pthread_t thread, engine;
     clockid_t engine_clock;
-    pthread_barrier_t has_begun; /* what a thread's start takes may be forbidden soon */
-    pthread_mutex_t lock;        /* engines are freed under it */
+    pthread_barrier_t has_begun;       /* what a thread's start takes may be forbidden soon */
+    pthread_mutex_t lock;              /* engines are freed under it */
     _Atomic(struct sandbox *) sandbox; /* of the instance in turn */
     _Atomic uint64_t load; /* odd while a script is loaded, and another value with each */
 
     /* the thread's own: the call that was seen last */
     struct sandbox *seen_sandbox;
-    uint64_t seen_serial, since_ns;
+    uint64_t seen_serial, since_ns, since_engine_ns;
     bool is_stopped;
 };
 
@@ -49,6 +49,14 @@ static uint64_t engine_ns(const struct sandbox_watchdog *watchdog)
     return (uint64_t)time.tv_sec * CLOCK_NS_PER_S + (uint64_t)time.tv_nsec;
 }
 
+/* Of the call that was seen last, as the header says. */
+static uint64_t call_ms(const struct sandbox_watchdog *watchdog)
+{
+    uint64_t wall_ns = clock_mono_ns() - watchdog->since_ns;
+    uint64_t share_ns = SANDBOX_SHARE * (engine_ns(watchdog) - watchdog->since_engine_ns);
+    return (wall_ns < share_ns ? wall_ns : share_ns) / CLOCK_NS_PER_MS;
+}
+
 /* Odd: a call, or a load, is under way. */
 static uint64_t serial_of(struct sandbox_watchdog *watchdog, struct sandbox *sandbox)
 {
@@ -72,7 +80,7 @@ static void act(struct sandbox_watchdog *watchdog, struct sandbox *sandbox, uint
             stop(watchdog, sandbox, serial);
         return;
     }
-    uint64_t ms = (engine_ns(watchdog) - watchdog->since_ns) / CLOCK_NS_PER_MS;
+    uint64_t ms = call_ms(watchdog);
     if (ms < SANDBOX_CALL_MS)
         return;
     if (ms >= SANDBOX_CALL_MS + SANDBOX_KILL_MS)
@@ -96,7 +104,8 @@ static void look(struct sandbox_watchdog *watchdog)
     if (serial % 2 == 0 || serial != watchdog->seen_serial || sandbox != watchdog->seen_sandbox) {
         watchdog->seen_serial = serial;
         watchdog->seen_sandbox = sandbox;
-        watchdog->since_ns = engine_ns(watchdog);
+        watchdog->since_ns = clock_mono_ns();
+        watchdog->since_engine_ns = engine_ns(watchdog);
         watchdog->is_stopped = false;
         return;
     }
@@ -112,8 +121,7 @@ static void *run(void *arg)
         pthread_mutex_lock(&watchdog->lock);
         look(watchdog);
         pthread_mutex_unlock(&watchdog->lock);
-        atomic_store_explicit(&watchdog->page->heartbeat_ns, clock_mono_ns(),
-                              memory_order_relaxed);
+        atomic_store_explicit(&watchdog->page->heartbeat_ns, clock_mono_ns(), memory_order_relaxed);
         nanosleep(&pause, NULL);
     }
     return NULL;

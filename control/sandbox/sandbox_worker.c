@@ -12,6 +12,7 @@
 #include "control/sandbox/sandbox_instance.h"
 #include "control/sandbox/sandbox_page.h"
 #include "control/sandbox/sandbox_seal.h"
+#include "control/sandbox/sandbox_spin.h"
 #include "control/sandbox/sandbox_watchdog.h"
 #include "core/bell.h"
 #include "core/clock.h"
@@ -113,16 +114,19 @@ static unsigned take_turns(struct worker *worker)
 static void loop(struct worker *worker)
 {
     struct sandbox_page *page = worker->page;
-    bool is_idle = false;
+    struct sandbox_spin spin = {0};
+    bool has_slept = false;
     while (!worker->must_end) {
         uint32_t seen = atomic_load_explicit(&page->bell, memory_order_acquire);
-        if (is_idle ||
+        if (has_slept ||
             atomic_load_explicit(&page->commands, memory_order_acquire) != worker->commands)
             while (receive(worker))
                 ;
-        is_idle = take_turns(worker) == 0;
-        if (is_idle && !worker->must_end)
-            bell_wait_shared(&page->bell, &page->waits, seen, IDLE_NS);
+        has_slept = false;
+        if (take_turns(worker) > 0 || worker->must_end || sandbox_spin(&spin, &page->bell, seen))
+            continue;
+        bell_wait_shared(&page->bell, &page->waits, seen, IDLE_NS);
+        has_slept = true;
     }
     for (unsigned i = 0; i < SANDBOX_WORKER_INSTANCES_MAX; i++)
         forget(worker, i);
@@ -130,8 +134,8 @@ static void loop(struct worker *worker)
 
 static struct sandbox_page *map_page(struct err *err)
 {
-    struct sandbox_page *page = mmap(NULL, SANDBOX_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-                                     SANDBOX_PAGE_FD, 0);
+    struct sandbox_page *page =
+        mmap(NULL, SANDBOX_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, SANDBOX_PAGE_FD, 0);
     if (page != MAP_FAILED && page->magic == SANDBOX_PAGE_MAGIC &&
         page->worker_class < SANDBOX_CLASS_COUNT)
         return page;

@@ -2,13 +2,13 @@
 #include "control/tools/tool_sender.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "control/net/resolve.h"
 #include "core/address.h"
 
 enum { ANSWERS_MAX = 4096 /* reads of what nobody asked for */ };
@@ -27,7 +27,9 @@ static int fail_tls(struct tool_sender *sender, int code, struct err *err)
 {
     const char *why = tls_session_error(sender->tls);
     err_add(err, "%s: TLS: %s", sender->address,
-            code == -EAGAIN ? strerror(ETIMEDOUT) : why[0] != '\0' ? why : strerror(-code));
+            code == -EAGAIN  ? strerror(ETIMEDOUT)
+            : why[0] != '\0' ? why
+                             : strerror(-code));
     tool_sender_close(sender);
     return -1;
 }
@@ -61,11 +63,12 @@ int tool_sender_open(struct tool_sender *sender, const char *address, bool is_ud
                      struct tls_context *tls, struct err *err)
 {
     *sender = (struct tool_sender){.fd = -1, .is_udp = is_udp, .address = address};
-    struct addrinfo hints = {.ai_socktype = is_udp ? SOCK_DGRAM : SOCK_STREAM}, *found;
+    const struct addrinfo hints = {.ai_socktype = is_udp ? SOCK_DGRAM : SOCK_STREAM};
+    struct addrinfo *found;
     struct address_parts parts;
     if (address_split(address, &parts) != 0)
         return err_add(err, "'%s' is no address, allowed is HOST:PORT", address);
-    int rc = getaddrinfo(parts.host[0] != '\0' ? parts.host : NULL, parts.port, &hints, &found);
+    int rc = resolve_text(address, &hints, &found);
     if (rc != 0)
         return err_add(err, "%s: %s", address, gai_strerror(rc));
     int error = 0;

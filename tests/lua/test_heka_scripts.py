@@ -72,7 +72,9 @@ WRITE_ERRORS = {
     "double hostname": "write_message() failed",
     "invalid field type": "write_message() only accepts numeric, string, or boolean field values, "
                           "or nil to delete",
-}  # and deletions out of range, which fail in Heka and do nothing here
+    "out of range field index deletion": "write_message() failed",
+    "out of range field array index deletion": "write_message() failed",
+}
 
 ENCODE = "inject_message() could not encode protobuf - "
 INJECT_ERRORS = {
@@ -137,8 +139,9 @@ def test_messages_that_are_injected():
 
 def test_reading_and_writing():
     assert run("read_next_field", [step()])[0]["status"] == 0
-    found = run("hello_world", [step()], "encoder")[0]
-    assert found["terminated"] == "process_message() function was not found"
+    for kind in ("encoder", "filter"):  # it injects at its top level, and has no function
+        found = run("hello_world", [step()], kind)[0]
+        assert found["terminated"] == "process_message() function was not found"
     config = {"string": "widget", "int64": 99, "double": 99.123, "bool": True}
     assert run("read_config", [step()], config=config) == [{"status": 0}]
     assert run("read_config", [step()], config={"string": "x"}) == [{"init": "Init() string"}]

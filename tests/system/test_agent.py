@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-# [option UdpInput.address] [option UdpInput.net] [option UdpInput.set_hostname]
+# [option UdpInput.address] [option UdpInput.net]
 # [option inputs.type] [option encoders.type] [option outputs.message_matcher]
 """hekad without a data plane: UDP and UNIX datagrams to files, statsd to Carbon, with exact counts
 and balanced books; everything as an ordinary user on the loopback."""

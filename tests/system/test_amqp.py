@@ -108,7 +108,7 @@ prefetch_count = 3""") % broker.port)
 
 
 def test_input_when_the_broker_goes_away(lab):
-    """[option retries.delay] [option retries.max_jitter]"""
+    """It comes again, and nothing is lost."""
     broker = Broker()
     agent = lab.agent("agent", INPUT.replace('queue = "mine"', 'queue = "mine"\n'
                                              'routing_key = "#"') % broker.port)
@@ -148,7 +148,7 @@ def test_input_without_rights(lab):
 def test_output_publishes(lab):
     """[option AMQPOutput.routing_key] [option AMQPOutput.persistent]
     [option AMQPOutput.content_type] [option AMQPOutput.exchange_durability]
-    [option AMQPOutput.exchange_auto_delete] [option AMQPOutput.serialize]"""
+    [option AMQPOutput.exchange_auto_delete]; [option AMQPOutput.serialize] is taken and ignored."""
     broker, port = Broker(), heka.free_port()
     agent = lab.agent("agent", OUTPUT % (port, broker.port) + """
 routing_key = "key"

@@ -39,7 +39,6 @@ cert_file = "{pki}/client.pem"
 key_file = "{pki}/client.key"
 [with_tls.signer]
 name = "agent"
-hmac_hash = "sha1"
 hmac_key = "{key}"
 version = 2
 
@@ -205,8 +204,7 @@ def numbers(path):
 
 
 # [option outputs.signer] [option signer.name] [option signer.hmac_key] [option signer.version]
-# [option signer.hmac_hash] [option TcpOutput.use_tls] [option TcpInput.use_tls]
-# [option outputs.message_signer]
+# [option TcpOutput.use_tls] [option TcpInput.use_tls]
 def test_cuts(lab):
     """Everything arrives in both places, authentic; the books balance everywhere."""
     chance = random.Random(SEED)

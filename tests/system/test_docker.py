@@ -153,6 +153,13 @@ new_containers_replay_logs = false
     assert sorted(payloads(found)) == ["one new\n", "one old\n", "two new\n"]
     agent.wait("the file to be written", lambda _: since(agent)["Since"] > now - 100)
     assert set(since(agent)["Containers"]) == {ONE[:12], TWO[:12], "b" * 12}
+    seen = []
+
+    def is_soon(_):
+        """By default it is written each 5 s."""
+        seen.append(since(agent)["Since"])
+        return any(0 < after - before <= 2 for before, after in zip(seen, seen[1:]))
+    agent.wait("it to be written again, and soon", is_soon)
     one.log(1, "line\n")
     one.stop()
     assert payloads(wait_messages(agent, 4))[3] == "half a line\n"

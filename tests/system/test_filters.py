@@ -179,6 +179,12 @@ append_newlines = false
     status = assert_books(agent, "the counter to be flushed", flushed)
     assert filter_row(status, "StatFilter")["plugin"] == {
         "stats_posted": 50, "stats_bad_value": 50, "stats_too_long": 0}
+
+    def seconds():
+        return [int(second) for second in re.findall(
+            r"^stats\.statsd\.numStats \d+ (\d+)$", read(lab, "agent", "stats.txt"), re.M)]
+    heka.wait_for("two flushes in a row", lambda: any(
+        second + 1 in seconds() for second in seconds()))
     agent.stop()
 
 

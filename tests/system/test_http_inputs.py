@@ -48,7 +48,7 @@ def test_http_input(lab):
     """[option HttpInput.urls] [option HttpInput.method] [option HttpInput.headers]
     [option HttpInput.body] [option HttpInput.username] [option HttpInput.password]
     [option HttpInput.ticker_interval] [option HttpInput.success_severity]
-    [option HttpInput.error_severity] [option inputs.ticker_interval]"""
+    [option HttpInput.error_severity]"""
     def answer(request):
         if request.path == "/moved":
             return Answer(302, b"", [("Location", "/good")])

@@ -160,8 +160,8 @@ fields = ["Payload"]
 
 
 def test_elasticsearch_requests(lab):
-    """[option ElasticSearchOutput.server] [option ElasticSearchOutput.flush_count]
-    [option ElasticSearchOutput.flush_interval] [option ElasticSearchOutput.username]
+    """[option ElasticSearchOutput.server] [option ElasticSearchOutput.flush_interval]
+    [option ElasticSearchOutput.username]
     [option ElasticSearchOutput.password] [option ElasticSearchOutput.http_disable_keepalives]
     Items fail one by one: some for good, some for now."""
     port, peer = heka.free_port(), lab.keep(HttpPeer())
@@ -188,13 +188,23 @@ message_matcher = "TRUE"
 server = "http://127.0.0.1:%d/prefix/"
 encoder = "ESJsonEncoder"
 flush_count = 4
-flush_interval = 60000
+flush_interval = 600000
 username = "me"
 password = "secret"
 http_disable_keepalives = true
-""" % peer.port)
+
+[witness]
+type = "ElasticSearchOutput"
+message_matcher = "Payload == 'five' || Payload == 'six'"
+server = "http://127.0.0.1:%d/witness"
+encoder = "ESJsonEncoder"
+flush_count = 4
+""" % (peer.port, peer.port))
+
+    def seen(folder):
+        return [request for request in peer.seen() if request.path == f"/{folder}/_bulk"]
     send(port, "one", "two", "bad", "three")
-    agent.wait("the first request", lambda _: peer.seen())
+    agent.wait("the first request", lambda _: seen("prefix"))
     row = delivered(agent, "ElasticSearchOutput", 3)
     assert row["plugin"]["indexed"] == 3 and row["ends"]["rejected"] == 1
     assert row["plugin"]["rejected_documents"] == 1
@@ -207,11 +217,37 @@ http_disable_keepalives = true
     assert sorted(sum((documents(body) for body in peer.bodies()[1:]), [])) == ["three", "two"]
     assert len({request.connection for request in peer.seen()}) == len(peer.seen())
     assert "no number" in agent.process.output("err")
-    before = len(peer.seen())
-    send(port, "five")  # waits for its interval, which is long
-    agent.wait("the queue to hold it", lambda status: agent.consumer(
-        "ElasticSearchOutput", status)["queued"] >= 1)
-    assert len(peer.seen()) == before
+    before = len(seen("prefix"))
+    for count, text in enumerate(["five", "six"], 1):
+        send(port, text)  # waits for its interval, which is long; the other's comes twice
+        delivered(agent, "witness", count)
+    assert agent.consumer("ElasticSearchOutput", agent.status())["delivered"] == 3
+    assert len(seen("prefix")) == before
+    agent.stop()
+
+
+def test_elasticsearch_flush_count(lab):
+    """[option ElasticSearchOutput.flush_count] So many do not wait, and are a request each."""
+    port, peer = heka.free_port(), lab.keep(HttpPeer(lambda _: Answer(200, b'{"errors":false}')))
+    more = threading.Event()
+    peer.stream = lambda *_: not more.wait(60)
+    agent = lab.agent("agent", INPUT % port + ENCODER + """
+[ElasticSearchOutput]
+message_matcher = "TRUE"
+server = "http://127.0.0.1:%d"
+encoder = "ESJsonEncoder"
+flush_count = 2
+flush_interval = 600000
+""" % peer.port)
+    send(port, "one")
+    agent.wait("the first request", lambda _: peer.seen())
+    send(port, "two", "three", "four", "five")
+    agent.wait("them to be there", lambda status: agent.consumer(
+        "ElasticSearchOutput", status)["queued"] == 5)
+    more.set()
+    delivered(agent, "ElasticSearchOutput", 5)
+    assert [documents(body) for body in peer.bodies()] == [["one"], ["two", "three"],
+                                                           ["four", "five"]]
     agent.stop()
 
 
@@ -287,7 +323,8 @@ flush_interval = 0
 connect_timeout = 200
 """ % (peer.port, full.getsockname()[1]))
         send(port, "one")
-        delivered(agent, "ElasticSearchOutput", 1)
+        row = delivered(agent, "ElasticSearchOutput", 1)
+        assert row["plugin"]["failures"] == 1
         stalled.set()
         agent.wait("the timeout", lambda status: agent.consumer(
             "nobody", status)["plugin"]["failures"] > 0)
@@ -328,9 +365,11 @@ def test_nagios(lab):
     blocker = threading.Event()
 
     def stall(_, request):
-        if b"slow" in request.body and not stalled:
-            stalled.append(request)
-            blocker.wait(60)
+        """Once for each: longer than the default, or until the end of the test."""
+        host = urllib.parse.parse_qs(request.body.decode())["host"][0]
+        if b"slow" in request.body and host not in stalled:
+            stalled.append(host)
+            blocker.wait(3 if host == "patient" else 60)
         return False
     peer.stream = stall
     agent = lab.agent("agent", INPUT % port + """
@@ -345,21 +384,33 @@ response_header_timeout = 1
 use_tls = true
 [NagiosOutput.tls]
 root_cafile = "%s"
-""" % (peer.port, authority.file))
+
+[patient]
+type = "NagiosOutput"
+message_matcher = "Payload == 'slow:slow'"
+url = "https://localhost:%d/cgi-bin/cmd.cgi"
+nagios_host = "patient"
+response_header_timeout = 60
+use_tls = true
+[patient.tls]
+root_cafile = "%s"
+""" % (peer.port, authority.file, peer.port, authority.file))
     payloads = {"OK: fine": ("0", " fine"), "WARNING:a:b": ("1", "a:b"),
                 "CRITICAL:": ("2", ""), "what": ("3", "what"), "slow:slow": ("3", "slow")}
     send(port, *payloads)
     row = delivered(agent, "NagiosOutput", len(payloads))
+    assert delivered(agent, "patient", 1)["plugin"] == {"checks": 1, "failures": 0}
     blocker.set()
     assert row["plugin"] == {"checks": 5, "failures": 1}
-    forms = [urllib.parse.parse_qsl(body.decode(), True) for body in peer.bodies()]
+    ours = [request for request in peer.seen() if b"patient" not in request.body]
+    forms = [urllib.parse.parse_qsl(request.body.decode(), True) for request in ours]
     assert forms[0] == [("cmd_mod", "2"), ("cmd_typ", "30"), ("host", "a host"),
                         ("performance_data", ""), ("plugin_output", " fine"),
                         ("plugin_state", "0"), ("service", "a&service")]
     found = [(dict(form)["plugin_state"], dict(form)["plugin_output"]) for form in forms[:5]]
     assert found == list(payloads.values())
-    assert peer.seen()[0].headers["Authorization"] == basic("me", "secret")
-    assert peer.seen()[0].headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert ours[0].headers["Authorization"] == basic("me", "secret")
+    assert ours[0].headers["Content-Type"] == "application/x-www-form-urlencoded"
     agent.stop()
 
 
@@ -386,7 +437,7 @@ nagios_host = "h\\tost"
     with open(lab.path("got"), encoding="ascii") as got:
         assert got.read() == "two words\nh ost\tapp\t2\tdown\\nand\tout\n"
     log = agent.process.output("err")
-    assert "did not end in time" in log
+    assert "the command did not end within 1000 ms" in log
     agent.stop()
 
 

@@ -84,7 +84,7 @@ def send(lab, *lines):
 
 
 def test_an_input_starts_again(lab):
-    """[option inputs.retries] [option retries.delay] [option retries.max_delay]"""
+    """[option inputs.retries] As often as it says."""
     agent = start(lab, OUT + "[RetryInput]\ntimes = 3\n" + QUICK % ("RetryInput", 5))
     wait_file(lab, "beats.txt", "beat 4")
     assert lab.read("agent", "beats.txt").split("\n")[:4] == [f"beat {i}" for i in (1, 2, 3, 4)]
@@ -136,12 +136,13 @@ can_exit = true
 
 def test_filters(lab):
     """[option filters.can_exit] [option filters.retries] One starts again and loses only what it
-    failed at; one is left out, and nobody waits for it."""
+    failed at; those that do not, or may not, are left out, and nobody waits for them."""
     agent = start(lab, OUT + LINES + FILTERS % ("again", "Retry") + QUICK % ("again", -1) +
-                  FILTERS % ("once", "Fail"))
+                  FILTERS % ("once", "Fail") + FILTERS % ("never", "Retry") + QUICK % ("never", 0))
     send(lab, "a", "fail", "b", "fail", "c")
-    wait_log(agent, "Plugin 'once': has stopped, exiting plugin without shutting down.")
-    agent.wait("it to be left out", lambda status: not status["changing"] and [
+    for name in ("once", "never"):
+        wait_log(agent, f"Plugin '{name}': has stopped, exiting plugin without shutting down.")
+    agent.wait("them to be left out", lambda status: not status["changing"] and [
         row["name"] for row in status["filters"]] == ["again"])
     send(lab, *["d"] * 1000)
     agent.wait("the others' messages",
@@ -168,17 +169,20 @@ can_exit = true
 def test_outputs(lab):
     """[option outputs.can_exit] [option outputs.retries] [option outputs.type]"""
     agent = start(lab, OUT + LINES + OUTPUTS % ("again", "Retry", "again") +
-                  QUICK % ("again", -1) + OUTPUTS % ("once", "Fail", "once"))
+                  QUICK % ("again", -1) + OUTPUTS % ("once", "Fail", "once") +
+                  OUTPUTS % ("never", "Retry", "never") + QUICK % ("never", 0))
     send(lab, "a", "fail", "b", "c")
-    wait_log(agent, "Plugin 'once': has stopped, exiting plugin without shutting down.")
+    for name in ("once", "never"):
+        wait_log(agent, f"Plugin '{name}': has stopped, exiting plugin without shutting down.")
     wait_log(agent, "Plugin 'again': now restarting")
-    agent.wait("it to be left out", lambda status: not status["changing"] and [
-        row["name"] for row in status["consumers"]].count("once") == 0)
+    agent.wait("them to be left out", lambda status: not status["changing"] and not {
+        row["name"] for row in status["consumers"]} & {"once", "never"})
     send(lab, "d")
     agent.wait("all messages", lambda status: agent.consumer("again", status)["delivered"] == 5)
     agent.stop()
     assert lab.read("agent", "again.txt").split() == ["a", "fail", "b", "c", "d"]
     assert lab.read("agent", "once.txt").split() == ["a", "fail"]
+    assert lab.read("agent", "never.txt").split() == ["a", "fail"]
 
 
 def test_a_filter_ends_hekad(lab):
@@ -194,13 +198,14 @@ type = "FileOutput"
 message_matcher = "Type == 'heka.all-report'"
 path = "{dir}/reports.json"
 encoder = "as_it_is"
-ticker_interval = 1
+ticker_interval = 3600
 
 [memory]
 type = "FileOutput"
 message_matcher = "Type == 'heka.memstat'"
 path = "{dir}/memory.txt"
 encoder = "rst"
+ticker_interval = 3600
 
 [as_it_is]
 type = "PayloadEncoder"

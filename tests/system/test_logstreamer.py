@@ -338,16 +338,35 @@ def test_decoder_and_groups(lab):
     assert " more of one\n\tand more\n" in groups and " more of two\n" in groups
 
 
+WITNESS = """
+[witness]
+type = "LogstreamerInput"
+log_directory = "{dir}/witness"
+file_match = 'app\\.log'
+
+[seen]
+type = "FileOutput"
+message_matcher = "Logger == 'witness'"
+path = "{dir}/seen.txt"
+encoder = "PayloadEncoder"
+"""
+
+
 def test_check_data_interval(lab):
     """[option LogstreamerInput.check_data_interval]: with an hour only an event makes it look."""
-    agent, logs = prepare(lab, LOGS.replace("10ms", "1h"))
+    agent, logs = prepare(lab, LOGS.replace("10ms", "1h").replace(
+        "Type == 'logfile'", "Logger == 'logs'") + WITNESS)
+    os.makedirs(lab.path("agent", "witness"))
+    append(lab.path("agent", "witness", "app.log"), "")
     lab.keep(agent)
     append(f"{logs}/app.log", "one\n")
     agent.wait("a line of a new file", lambda _: size(lab.path("agent", "lines.txt")) == 4)
     scans = agent.input("logs")["scans"]
     append(f"{logs}/app.log", "two\n")
-    for _ in range(10):
-        agent.status()
+    for count in range(1, 4):  # as long as one with the default takes to look three times
+        append(lab.path("agent", "witness", "app.log"), "look\n")
+        agent.wait("the witness", lambda _, found=5 * count: size(
+            lab.path("agent", "seen.txt")) == found)
     assert lab.read("agent", "lines.txt") == "one\n"
     assert agent.input("logs")["scans"] == scans
     append(f"{logs}/unrelated", "")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Options of [hekad], and those that all plugins of a kind have: set to something else than the
 default, and seen at work."""
+import hmac
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import socket
 import subprocess
 
 import heka
+from heka_wire import members
 
 HEAD = """
 [lines]
@@ -145,16 +147,56 @@ def test_decoding(lab):
 
 
 def test_message_bytes(lab):
-    """[option splitters.use_message_bytes] [option splitters.type] A datagram is a message."""
+    """[option splitters.use_message_bytes] [option splitters.type] A datagram is a message, and
+    what a stream has; the decoder that TcpInput has by itself takes no other records."""
     agent = lab.agent("agent", (HEAD % ('splitter = "raw"\ndecoder = "ProtobufDecoder"',
                                         "RstEncoder")).replace("Type == 'lines'",
                                                                "Type == 'TEST'") +
-                      '[raw]\ntype = "NullSplitter"\nuse_message_bytes = true\n')
+                      '[raw]\ntype = "NullSplitter"\nuse_message_bytes = true\n'
+                      '[stream]\ntype = "TcpInput"\nnet = "unix"\nsplitter = "raw"\n'
+                      'address = "{dir}/stream.sock"\n')
     uuid = bytes(range(16))
     message = b"\x0a\x10" + uuid + b"\x10\x80\x80\x80\x80\x80\x01\x1a\x04TEST"
     send(lab, message)
     wait_file(lab, "out.txt", ":Uuid: 00010203-0405-0607-0809-0a0b0c0d0e0f")
+    with socket.socket(socket.AF_UNIX) as out:
+        out.connect(lab.path("agent", "stream.sock"))
+        out.sendall(message.replace(uuid, uuid[::-1]))
+    wait_file(lab, "out.txt", ":Uuid: 0f0e0d0c-0b0a-0908-0706-050403020100")
     agent.stop()
+
+
+SIGNED = """
+[{name}]
+type = "FileOutput"
+message_matcher = "Type == 'lines'"
+path = "{{dir}}/{name}.bin"
+encoder = "encoder"
+use_framing = true
+[{name}.signer]
+name = "agent"
+hmac_key = "a key"
+version = 7
+"""
+
+
+def test_signature(lab):
+    """[option signer.hmac_hash] [option signer.name] [option signer.version]
+    [option signer.hmac_key] In the header of each frame."""
+    agent = lab.agent("agent", HEAD % ("", "ProtobufEncoder") + SIGNED.format(name="plain") +
+                      SIGNED.format(name="other") + 'hmac_hash = "sha1"\n')
+    send(lab, "a line")
+    agent.wait("both", lambda status: all(
+        agent.consumer(name, status)["delivered"] == 1 for name in ("plain", "other")))
+    agent.stop()
+    for name, number, digest in (("plain", 0, "md5"), ("other", 1, "sha1")):
+        with open(lab.path("agent", f"{name}.bin"), "rb") as file:
+            frame = file.read()
+        body = 2 + frame[1]
+        header = dict(members(frame[2:body]))
+        message = frame[body + 1:]
+        assert header.get(3, 0) == number and header[4] == b"agent" and header[5] == 7, name
+        assert header[6] == hmac.digest(b"a key", message, digest), name
 
 
 SLOW = """
@@ -191,7 +233,7 @@ def keepalive_timers(port):
 
 
 def test_keep_alive(lab):
-    """[option TcpInput.keep_alive] [option TcpInput.keep_alive_period] [option TcpInput.net]"""
+    """[option TcpInput.keep_alive] [option TcpInput.keep_alive_period]"""
     port = heka.free_port(socket.SOCK_STREAM)
     sections = ('[tcp]\ntype = "TcpInput"\nnet = "tcp4"\naddress = "127.0.0.1:%d"\n'
                 'splitter = "TokenSplitter"\ndecoder = ""\nkeep_alive = true\n'

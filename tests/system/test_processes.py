@@ -3,7 +3,6 @@
 messages; commands that fail, hang, leave children, and change."""
 import os
 import subprocess
-import time
 
 import heka
 
@@ -46,8 +45,7 @@ ticker_interval = 1
 
 
 def test_file_polling(lab):
-    """[option FilePollingInput.file_path] [option FilePollingInput.ticker_interval]
-    [option inputs.ticker_interval]"""
+    """[option FilePollingInput.file_path] [option FilePollingInput.ticker_interval]"""
     agent = lab.agent("agent", FILE + TAIL)
     agent.wait("a read that fails", lambda status:
                agent.input("file", status)["read_errors"] >= 1)
@@ -104,6 +102,14 @@ process_name = "called"
 bin = "/bin/sh"
 args = ["-c", "echo out; echo err >&2; exit 5"]
 
+[at_once]
+type = "ProcessInput"
+ticker_interval = 3600
+immediate_start = true
+[at_once.command.0]
+bin = "/bin/echo"
+args = ["at once"]
+
 # Is killed, with what it has started.
 [slow]
 type = "ProcessInput"
@@ -134,6 +140,7 @@ def test_processes(lab):
     [option ProcessInput.stderr] [option ProcessInput.process_name]
     [option ProcessInput.timeout]"""
     agent = lab.agent("agent", PROCESSES + TAIL)
+    assert await_messages(lab, agent, 1, Logger="at_once")[0]["Payload"] == "at once\n"
     one = await_messages(lab, agent, 2, Logger="chain")[0]
     assert one["Payload"] == "a\nb b\nc\n"
     assert one["ProcessInputName"] == "chain.stdout"
@@ -265,7 +272,9 @@ def test_process_directory(lab):
     agent.wait("it to be removed", lambda status: not any(
         row["name"] == "folder-1-one" for row in status["inputs"]))
     before = len(messages(lab, Logger=name))
-    time.sleep(1.2)  # more than a tick: it could have run
+    witness = f"{folder}/1/witness.toml"
+    write(witness, CHILD % "witness")
+    await_messages(lab, agent, 2, Logger=witness)  # a tick, in which the other could have run
     assert len(messages(lab, Logger=name)) == before
     assert len(messages(lab, Logger=f"{folder}/0/once.toml")) == 1
     out, err = agent.process.output(), agent.process.output("err")

@@ -3,11 +3,13 @@
 """What runs without root and without hugepages, and what root gives up."""
 import os
 import pwd
+import signal
 import subprocess
 
 import pytest
 
 import heka
+import sandbox
 
 NOBODY = pwd.getpwnam("nobody")
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups",
@@ -58,9 +60,10 @@ def test_replay_needs_no_right(lab):
 @heka.needs_namespaces
 def test_root_is_given_up_behind_the_start(lab):
     wire = lab.wire()
-    appliance = lab.appliance(wire.inner, CONFIG, options={"user": "nobody"})
+    user = pwd.getpwnam("daemon")  # not the default
+    appliance = lab.appliance(wire.inner, CONFIG, options={"user": user.pw_name})
     status = status_of(appliance.status()["dataplane"]["pid"])
-    assert set(status["Uid"]) == {str(NOBODY.pw_uid)} and set(status["Gid"]) == {str(NOBODY.pw_gid)}
+    assert set(status["Uid"]) == {str(user.pw_uid)} and set(status["Gid"]) == {str(user.pw_gid)}
     assert status["Groups"] == [] and status["NoNewPrivs"] == ["1"]
     assert int(status["CapEff"][0], 16) == int(status["CapPrm"][0], 16) == 0
     heka.send(wire.udp(), [b"a:1|c\nb:2|g"], appliance)
@@ -83,6 +86,60 @@ def test_hekad_keeps_off_the_cores_that_are_polled(lab):
     for task in os.listdir(f"/proc/{status['pid']}/task"):
         assert os.sched_getaffinity(int(task)) == ours - polled
     appliance.stop()
+
+
+def cpus_of(pid):
+    """Of all threads, as /proc says it."""
+    out = set()
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status", encoding="utf-8") as file:
+            out |= {line.split()[1] for line in file if line.startswith("Cpus_allowed_list:")}
+    return out
+
+
+def wait_for_workers(appliance, count):
+    status = appliance.wait(f"{count} sandbox workers",
+                            lambda status: len(status["sandbox_workers"]) == count)
+    return status["sandbox_workers"]
+
+
+@heka.needs_namespaces
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU")
+def test_the_core_map_says_where_scripts_run(lab):
+    first, second = sorted(os.sched_getaffinity(0))[:2]
+    sections = CONFIG
+    for name in ("jit1", "jit2", "jit3"):
+        path = sandbox.script(lab, f"{name}.lua", sandbox.COUNTER)
+        sections += sandbox.section(name, path, "Type == 'x'", ["jit = true"])
+    the_map = heka.core_map(workers=[second], hekad_cores=[first], force=True,
+                            sandbox_cores=[first, second])
+    appliance = lab.appliance(lab.wire().inner, sections, the_map=the_map)
+    workers = wait_for_workers(appliance, 3)
+    for worker in workers:
+        assert cpus_of(worker["pid"]) == {worker["cpus"]} and worker["class"] == "jit"
+    assert sorted(worker["cpus"] for worker in workers) in \
+        (sorted([str(first), str(first), str(second)]),)
+    assert cpus_of(appliance.status()["pid"]) == {str(first)}
+    killed = next(worker for worker in workers if worker["cpus"] == str(second))
+    os.kill(killed["pid"], signal.SIGKILL)
+    appliance.wait("another one there", lambda status: len(status["sandbox_workers"]) == 3 and
+                   killed["pid"] not in [row["pid"] for row in status["sandbox_workers"]])
+    again = wait_for_workers(appliance, 3)
+    assert [row["cpus"] for row in again] == [row["cpus"] for row in workers]
+    assert f"jit, 1 plugins, on CPUs {second}" in appliance.status_by_program()
+    appliance.stop()
+
+
+@heka.needs_namespaces
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU")
+def test_check_refuses_a_core_that_is_polled(lab):
+    first, second = sorted(os.sched_getaffinity(0))[:2]
+    heka.write_json(lab.path("map.json"),
+                    heka.core_map(workers=[second], sandbox_cores=[first, second]))
+    code, text = lab.check('[dataplane]\ncore_map = "map.json"\n'
+                           f'profile_dir = "{heka.ROOT}/nic-profiles"\n' + CONFIG)
+    assert code == 1
+    assert f"sandbox_cores: found CPU {second}, which a worker polls" in text
 
 
 @heka.needs_root

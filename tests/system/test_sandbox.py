@@ -3,7 +3,9 @@
 import os
 import re
 import signal
+import socket
 import subprocess
+import time
 
 import pytest
 
@@ -97,6 +99,38 @@ def test_a_bad_script_is_an_error_at_the_start(lab):
     assert "Init() " in made.stderr + made.stdout and "bad.lua:1:" in made.stderr + made.stdout
 
 
+KINDS = {
+    "filter": '[bad]\ntype = "SandboxFilter"\nmessage_matcher = "TRUE"\n',
+    "decoder": '[UdpInput]\naddress = "127.0.0.1:%d"\ndecoder = "bad"\n[bad]\n'
+               'type = "SandboxDecoder"\n',
+    "encoder": '[out]\ntype = "LogOutput"\nmessage_matcher = "TRUE"\nencoder = "bad"\n[bad]\n'
+               'type = "SandboxEncoder"\n',
+    "input": '[bad]\ntype = "SandboxInput"\n',
+    "output": '[bad]\ntype = "SandboxOutput"\nmessage_matcher = "TRUE"\n',
+}
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_check_loads_scripts(lab, kind):
+    marker = lab.path("marker")
+    good = sandbox.script(lab, "good.lua", f"""
+        if io then io.open("{marker}", "w"):close() end
+        function process_message() return 0 end""")
+    bad = sandbox.script(lab, "bad.lua", "function process_message()\n    return 0 0\nend")
+    needs = sandbox.script(lab, "needs.lua", "\nrequire 'not_there'")
+    section = KINDS[kind].replace("%d", str(heka.free_port())) + 'filename = "%s"\n'
+    code, text = lab.check(section % good)
+    assert code == 0, text
+    code, text = lab.check(section % bad)
+    assert code == 1 and f"{bad}:2: " in text and "Init()" in text, text
+    code, text = lab.check(section % needs)
+    if kind in ("input", "output"):  # parsed only: they may do anything
+        assert code == 0, text
+    else:
+        assert code == 1 and f"{needs}:2: " in text and "not_there" in text, text
+    assert not os.path.exists(marker) and "Sandbox worker" not in text
+
+
 # [option SandboxFilter.script_type]
 def test_what_check_refuses(lab):
     path = sandbox.script(lab, "fine.lua", sandbox.COUNTER)
@@ -169,6 +203,45 @@ def test_runaway_scripts_beside_others(lab, paths):
     agent.wait("the others to end, or to be fine", lambda status: all(
         row["name"] in good or row["delivered"] == 300 for row in status["filters"]))
     status = sandbox.assert_books(agent)
+    assert all(sandbox.plugin(agent, name, status)["worker_restarts"] == 0 for name in good)
+
+
+def processor_ms(pid):
+    """Of all its threads so far; 0 when it has gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+    except FileNotFoundError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) * 1000 // os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(not SOAK, reason="HEKA_SOAK")
+@pytest.mark.parametrize("paths", runaway_groups(), ids=lambda paths: os.path.basename(paths[0]))
+def test_how_soon_runaways_end(lab, paths):
+    """Each alone, beside 20 others that get every message. Prints how long it took from its message
+    until hekad had it ended (or done), and the processor time of its worker: for people."""
+    counter = sandbox.script(lab, "counter.lua", sandbox.COUNTER)
+    good = [f"good{number}" for number in range(20)]
+    sections = "".join(sandbox.section(name, counter) for name in good)
+    names = [os.path.basename(path)[:-4] for path in paths]
+    for name, path in zip(names, paths):
+        unlimited = ["instruction_limit = 0"] if "watchdog" in name else []
+        sections += sandbox.section(name, path, f"Payload == '{name}'", unlimited)
+    port, agent = start(lab, sections)
+    pid = sandbox.plugin(agent, names[0])["worker_pid"]
+    for name in names:
+        sandbox.send(port, 0, 10)
+        used, since = processor_ms(pid), time.monotonic()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(name.encode(), ("127.0.0.1", port))
+        sandbox.send(port, 10, 20)
+        agent.wait(f"{name} to end", lambda status, name=name: (
+            (sandbox.row(agent, name, status) or {"delivered": 1})["delivered"] >= 1))
+        wall = (time.monotonic() - since) * 1000
+        print(f"runaway {name:24} {wall:6.0f} ms, {processor_ms(pid) - used:6} ms of the processor")
+    status = agent.wait("all messages", lambda status: all(
+        sandbox.row(agent, name, status)["delivered"] == 21 * len(names) for name in good))
     assert all(sandbox.plugin(agent, name, status)["worker_restarts"] == 0 for name in good)
 
 

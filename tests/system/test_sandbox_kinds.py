@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """SandboxDecoder, SandboxEncoder and SandboxOutput: scripts that hekad calls and waits for."""
 import os
+import re
 
 import heka
 import sandbox
@@ -235,6 +236,36 @@ def test_an_input_runs_again_and_again(lab):
     assert runs >= 2 and text.count(":Type: made") == 2000 * runs
     assert [f"run {run} message {i}" in text for run in range(1, runs + 1)
             for i in (1, 1000, 2000)] == [True] * 3 * runs
+
+
+# [option SandboxInput.preserve_data]
+def test_an_endless_input_goes_on_where_it_was_stopped(lab):
+    path = sandbox.script(lab, "input.lua", """
+        count = 0
+        function process_message()
+            while true do
+                count = count + 1
+                if count % 10000 == 0 then
+                    inject_message({Type = "made", Payload = "count " .. count .. ".",
+                                    Timestamp = 1400000000e9})
+                end
+            end
+        end
+        """)
+    section = input_section(path, "preserve_data = true",
+                            '[made.config]\ntz = "America/Los_Angeles"') + RST
+    agent = lab.agent("agent", section)
+    agent.wait("some", lambda status: "count 50000." in sandbox.output(lab))
+    agent.process.stop()
+    first = [int(word) for word in re.findall(r"count ([0-9]+)\.", sandbox.output(lab))]
+    assert "shutting down" not in agent.process.output("err"), agent.process.output("err")
+    agent.start()
+    agent.wait("more", lambda status: f"count {first[-1] + 50000}." in sandbox.output(lab))
+    agent.process.stop()
+    text = sandbox.output(lab)
+    counts = [int(word) for word in re.findall(r"count ([0-9]+)\.", text)]
+    assert counts == list(range(10000, counts[-1] + 1, 10000))
+    assert ":Timestamp: 2014-05-13 23:53:20 +0000 UTC" in text  # 16:53:20 in UTC
 
 
 # [option inputs.can_exit]

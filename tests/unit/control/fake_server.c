@@ -13,7 +13,7 @@
 #include <cmocka.h>
 // clang-format on
 
-enum { POLL_MS = 5, READ_SIZE = 65536 };
+enum { POLL_MS = 5, READ_SIZE = 65536, PAUSE_WAITS = 60000 };
 
 static uint64_t next_random(struct fake_server *server)
 {
@@ -71,6 +71,7 @@ static void serve_tcp(struct fake_server *server, int fd)
     }
     while (!server->stopping && !has_ended) {
         if (server->paused) {
+            server->has_paused = true;
             usleep(POLL_MS * 1000);
             continue;
         }
@@ -162,6 +163,15 @@ void fake_server_fini(struct fake_server *server)
 {
     buffer_fini(&server->whole);
     buffer_fini(&server->stream);
+}
+
+void fake_server_pause(struct fake_server *server)
+{
+    server->has_paused = false;
+    server->paused = true;
+    for (unsigned i = 0; i < PAUSE_WAITS && !server->has_paused; i++)
+        usleep(1000);
+    assert_true(server->has_paused);
 }
 
 unsigned fake_server_count(struct fake_server *server, const char *line)

@@ -21,6 +21,7 @@ struct fake_server {
     pthread_t thread;
     _Atomic bool stopping;
     _Atomic bool paused;     /* does not read */
+    _Atomic bool has_paused; /* its thread knows: a connection waits unread */
     _Atomic bool stays_open; /* does not close when the client has */
     _Atomic unsigned
         reset_after; /* resets a connection after so many bytes, with others unread; 0: never */
@@ -40,6 +41,9 @@ void fake_server_start(struct fake_server *server, bool is_udp, uint16_t port);
 /* Ends the thread and closes what is open; what was read stays. */
 void fake_server_stop(struct fake_server *server);
 void fake_server_fini(struct fake_server *server);
+
+/* Comes back when the connection that it serves is not read any more. */
+void fake_server_pause(struct fake_server *server);
 
 /* Lines (with their newline) that were read, how often. */
 unsigned fake_server_count(struct fake_server *server, const char *line);

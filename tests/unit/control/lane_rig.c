@@ -12,6 +12,7 @@
 // clang-format on
 
 #include "core/message.h"
+#include "tests/support/test_dir.h"
 
 enum { MESSAGE_BYTES_MAX = 16000 };
 
@@ -43,7 +44,7 @@ void lane_rig_init(struct lane_rig *rig, unsigned lane_count, unsigned consumer_
 {
     memset(rig, 0, sizeof(*rig));
     strcpy(rig->dir, "/tmp/lane-rig-XXXXXX");
-    assert_non_null(mkdtemp(rig->dir));
+    assert_int_equal(test_dir_make(rig->dir), 0);
     make(rig, lane_count, consumer_count);
 }
 
@@ -59,10 +60,8 @@ void lane_rig_end(struct lane_rig *rig)
 
 void lane_rig_fini(struct lane_rig *rig)
 {
-    char command[96];
     lane_rig_end(rig);
-    snprintf(command, sizeof(command), "rm -r %s", rig->dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(test_dir_remove(rig->dir), 0);
 }
 
 struct attachment *lane_rig_attach(struct lane_rig *rig)

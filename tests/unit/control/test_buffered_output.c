@@ -3,7 +3,7 @@
  * test_buffered_output.c - consumers with a disk queue: lanes, queue and output together.
  *
  * [option buffering.max_file_size] [option buffering.max_buffer_size]
- * [option buffering.full_action] [option buffering.cursor_update_count]
+ * [option buffering.full_action]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,7 @@
 
 #include "control/lanes/consumer.h"
 #include "control/lanes/spool.h"
+#include "tests/support/test_dir.h"
 #include "tests/unit/control/fake_output.h"
 #include "tests/unit/control/lane_rig.h"
 
@@ -45,7 +46,7 @@ static void open_bench(struct bench *bench)
     lane_rig_init(&bench->rig, 1, 1);
     bench->attachment = lane_rig_attach(&bench->rig);
     strcpy(bench->base_dir, "/tmp/buffered-XXXXXX");
-    assert_non_null(mkdtemp(bench->base_dir));
+    assert_int_equal(test_dir_make(bench->base_dir), 0);
     bench->globals = fake_globals;
     bench->globals.base_dir = bench->base_dir;
     bench->options = (struct consumer_options){.globals = &bench->globals, .bell = &bench->bell};
@@ -84,12 +85,10 @@ static void stop(struct bench *bench)
 
 static void close_bench(struct bench *bench)
 {
-    char command[128];
     stop(bench);
     attachment_put(bench->attachment);
     lane_rig_fini(&bench->rig);
-    snprintf(command, sizeof(command), "rm -r %s", bench->base_dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(test_dir_remove(bench->base_dir), 0);
 }
 
 static void put(struct bench *bench, int first, int last)

@@ -208,8 +208,7 @@ static void test_keep_alive_kill(void **state)
     output_rig_add(&rig, "a 1 100\n");
     assert_int_equal(output_rig_deliver(&rig), 1);
     WAIT_UNTIL(fake_server_size(&server) == 8);
-    server.paused = true;
-    usleep(20000);
+    fake_server_pause(&server);
     output_rig_clear(&rig);
     output_rig_add(&rig, "eaten 2 100\n");
     assert_int_equal(output_rig_deliver(&rig), 1);

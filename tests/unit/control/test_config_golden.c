@@ -6,6 +6,7 @@
  * map is the same for all: map.json with the addresses 192.0.2.1 and 2001:db8::1.
  *
  * [option filters.use_buffering] [option filters.buffering]: a note says that they do nothing.
+ * [option inputs.ticker_interval]: taken, and does nothing; a type with ticks has an own one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +23,7 @@
 #include "control/plugins/instances.h"
 #include "control/plan_writer.h"
 #include "tests/support/golden.h"
+#include "tests/support/test_dir.h"
 #include "tests/unit/core/fake_machine.h"
 
 enum { CASES_MIN = 30, CPUS = 4 };
@@ -112,9 +114,9 @@ static void append_result(const char *path, struct buffer *out)
 
 static void run_case(const char *name, const struct buffer *in, struct buffer *out)
 {
-    char dir[] = "/tmp/hekad-golden-XXXXXX", command[64];
+    char dir[] = "/tmp/hekad-golden-XXXXXX";
     (void)name;
-    assert_non_null(mkdtemp(dir));
+    assert_int_equal(test_dir_make(dir), 0);
     assert_int_equal(chdir(dir), 0);
     write_file("map.json", map_text, strlen(map_text));
     if (write_folder(in->data)) {
@@ -124,8 +126,7 @@ static void run_case(const char *name, const struct buffer *in, struct buffer *o
         append_result("hekad.toml", out);
     }
     assert_int_equal(chdir("/"), 0);
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(test_dir_remove(dir), 0);
 }
 
 /* With HEKA_GOLDEN_OUT=FOLDER the results are also written there, to be read and taken over. */

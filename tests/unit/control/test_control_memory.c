@@ -21,6 +21,7 @@
 #include "control/rule_store.h"
 #include "control/status.h"
 #include "control/plugins/wait_graph.h"
+#include "tests/support/test_dir.h"
 #include "tests/unit/control/fake_output.h"
 #include "tests/unit/control/lane_rig.h"
 #include "tests/unit/core/alloc_fail.h"
@@ -108,12 +109,12 @@ static void test_rules(void **state)
 {
     static struct hekad_config *config;
     struct instances *instances;
-    char *plan, dir[] = "/tmp/control-memory-run-XXXXXX", command[64];
+    char *plan, dir[] = "/tmp/control-memory-run-XXXXXX";
     bool failed = true;
     unsigned failures = 0;
     (void)state;
     assert_true(load(&config, &instances, &plan));
-    assert_non_null(mkdtemp(dir));
+    assert_int_equal(test_dir_make(dir), 0);
     config->globals.base_dir = dir;
     char *plan_path = NULL;
     assert_true(asprintf(&plan_path, "%s/plan.json", dir) > 0);
@@ -129,8 +130,7 @@ static void test_rules(void **state)
     }
     assert_false(failed);
     assert_true(failures > 20);
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(test_dir_remove(dir), 0);
     free(plan_path);
     free(plan);
     instances_free(instances);
@@ -187,7 +187,7 @@ static void test_filters(void **state)
     bool failed = true;
     unsigned failures = 0;
     (void)state;
-    assert_non_null(mkdtemp(dir));
+    assert_int_equal(test_dir_make(dir), 0);
     assert_true(load(&config, &instances, &plan_text));
     struct producer_plan *plan = producer_plan_new(instances, 1, &err);
     assert_non_null(plan);

@@ -22,6 +22,7 @@
 #include "control/admin.h"
 #include "control/daemon.h"
 #include "control/dynamic.h"
+#include "tests/support/test_dir.h"
 #include "tests/unit/control/fake_output.h"
 #include "tests/unit/control/fake_server.h"
 
@@ -48,10 +49,8 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-    char command[128];
     (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 static void write_config(const char *format)

@@ -23,6 +23,7 @@
 #include "control/plugins/wait_graph.h"
 #include "core/clock.h"
 #include "core/ledger.h"
+#include "tests/support/test_dir.h"
 #include "tests/unit/control/lane_rig.h"
 
 enum { PATIENCE_S = 60, DECODERS = 6 };
@@ -271,10 +272,8 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-    char command[64];
     (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 int main(void)

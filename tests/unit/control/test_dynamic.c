@@ -28,6 +28,7 @@
 #include "control/config/dynamic_file.h"
 #include "core/check.h"
 #include "core/clock.h"
+#include "tests/support/test_dir.h"
 #include "tests/unit/control/fake_output.h"
 #include "tests/unit/control/fake_server.h"
 
@@ -67,10 +68,8 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-    char command[128];
     (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 static const char *filter_text(const char *name, const char *matcher)

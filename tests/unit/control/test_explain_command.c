@@ -16,6 +16,7 @@
 #include "codec/message_read.h"
 #include "control/commands/explain_command.h"
 #include "core/frame.h"
+#include "tests/support/test_dir.h"
 
 enum { ARGUMENTS_MAX = 8 };
 
@@ -33,11 +34,9 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-    char command[128];
     (void)state;
     free(said);
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 static void write_file(const char *name, const void *bytes, size_t size)

@@ -24,6 +24,7 @@
 #include "control/outputs/outputs.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "tests/support/test_dir.h"
 #include "tests/unit/control/output_rig.h"
 
 static struct output_rig rig;
@@ -33,15 +34,13 @@ static int make_dir(void **state)
 {
     (void)state;
     strcpy(dir, "/tmp/file-output-XXXXXX");
-    return mkdtemp(dir) == NULL;
+    return test_dir_make(dir);
 }
 
 static int remove_dir(void **state)
 {
-    char command[128];
     (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 /* "$DIR" in the options is the test's folder. */

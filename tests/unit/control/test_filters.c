@@ -3,8 +3,6 @@
  * test_filters.c - CounterFilter's texts, and StatFilter's variables, without a host around them.
  *
  * Source:  Heka 0.11: the payloads of CounterFilter, and how StatFilter replaces %Variable%.
- *
- * [option StatFilter.stat_accum_name]
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,6 +30,7 @@ struct filter_host { /* a fake one */
 };
 
 static struct filter_host *the_host;
+static char last_accum[64]; /* of the StatFilter that ran last */
 
 const char *filter_host_name(const struct filter_host *host)
 {
@@ -222,6 +221,7 @@ static void run_metrics(const char *text, const char *expected, uint64_t bad)
     assert_string_equal(the_host->posted, expected);
     assert_int_equal(the_host->counts[1], bad);
     assert_string_equal(the_host->accum_name, stat_filter.accum(&config));
+    strcpy(last_accum, the_host->accum_name);
     unmake(&stat_filter, state);
     conf_doc_free(doc);
 }
@@ -246,8 +246,17 @@ static void test_variables(void **unused)
     run_metrics(METRIC("Gauge", "n", " 1"), "", 1);
     run_metrics(METRIC("Gauge", "n", "1x"), "", 1);
     run_metrics(METRIC("Gauge", "n", "inf"), "", 1);
-    run_metrics("stat_accum_name = \"other\"\n" METRIC("Gauge", "n", "1e3"), "g n 1000\n", 0);
     run_metrics("", "", 0);
+}
+
+/* [option StatFilter.stat_accum_name] */
+static void test_accumulator(void **unused)
+{
+    (void)unused;
+    run_metrics(METRIC("Gauge", "n", "1e3"), "g n 1000\n", 0);
+    assert_string_equal(last_accum, "StatAccumInput");
+    run_metrics("stat_accum_name = \"other\"\n" METRIC("Gauge", "n", "1e3"), "g n 1000\n", 0);
+    assert_string_equal(last_accum, "other");
 }
 
 /* Only the variables, and only of that metric. */
@@ -283,9 +292,8 @@ static void test_refused(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counter),
-        cmocka_unit_test(test_variables),
-        cmocka_unit_test(test_replace_dot),
+        cmocka_unit_test(test_counter),     cmocka_unit_test(test_variables),
+        cmocka_unit_test(test_accumulator), cmocka_unit_test(test_replace_dot),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 // clang-format on
 
 #include "core/address.h"
+#include "tests/support/test_dir.h"
 
 enum { TEXT_SIZE = 200000 };
 
@@ -27,15 +28,13 @@ static int make_dir(void **state)
 {
     (void)state;
     strcpy(dir, "/tmp/hekad-program-XXXXXX");
-    return mkdtemp(dir) == NULL;
+    return test_dir_make(dir);
 }
 
 static int remove_dir(void **state)
 {
-    char command[128];
     (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 /* Runs "hekad ARGUMENTS" in the folder; the exit status. */

@@ -17,6 +17,7 @@
 // clang-format on
 
 #include "control/outputs/outputs.h"
+#include "tests/support/test_dir.h"
 #include "tests/unit/control/fake_output.h"
 #include "tests/unit/control/input_rig.h"
 #include "tests/unit/control/output_rig.h"
@@ -207,9 +208,9 @@ static void make_certificate(const char *dir, char path[128])
  * [option KafkaInput.tls] */
 static void test_tls(void **state)
 {
-    char dir[] = "/tmp/kafka-link-XXXXXX", path[128], text[800], command[64];
+    char dir[] = "/tmp/kafka-link-XXXXXX", path[128], text[800];
     (void)state;
-    assert_non_null(mkdtemp(dir));
+    assert_int_equal(test_dir_make(dir), 0);
     make_certificate(dir, path);
     snprintf(text, sizeof(text),
              "use_tls = true\n[Output.tls]\nroot_cafile = \"%s\"\n"
@@ -230,8 +231,7 @@ static void test_tls(void **state)
     expect("ssl.endpoint.identification.algorithm", "none");
     expect("ssl.cipher.suites", "ECDHE-RSA-AES128-GCM-SHA256");
     forget();
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(test_dir_remove(dir), 0);
 }
 
 int main(void)

@@ -15,6 +15,7 @@
 
 #include "control/plugins/output_host.h"
 #include "control/net/peer_owed.h"
+#include "tests/support/test_dir.h"
 
 static char dir[64];
 static struct output_host host = {.name = "test"};
@@ -29,10 +30,8 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-    char command[128];
     (void)state;
-    snprintf(command, sizeof(command), "rm -rf %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 static void begin(void)

@@ -17,6 +17,7 @@
 #include "control/outputs/outputs.h"
 #include "core/clock.h"
 #include "tests/support/decoder_rig.h"
+#include "tests/support/test_dir.h"
 #include "tests/unit/control/output_rig.h"
 #include "tests/unit/core/alloc_fail.h"
 
@@ -117,15 +118,13 @@ static int make_dir(void **state)
 {
     (void)state;
     strcpy(dir, "/tmp/plugin-memory-XXXXXX");
-    return mkdtemp(dir) == NULL;
+    return test_dir_make(dir);
 }
 
 static int remove_dir(void **state)
 {
-    char command[128];
     (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 int main(void)

@@ -26,6 +26,7 @@
 #include "control/plugins/wait_graph.h"
 #include "core/clock.h"
 #include "core/ledger.h"
+#include "tests/support/test_dir.h"
 
 enum { FILTERS_MAX = 3, OUTPUT_SLOT = 0, PADDING = 2000, SOURCES = 400, PATIENCE_S = 60 };
 
@@ -190,7 +191,7 @@ static void open_rig(struct rig *rig, unsigned filter_count, unsigned loops)
     memset(rig, 0, sizeof(*rig));
     memset(codes, 0, sizeof(codes));
     strcpy(rig->dir, "/tmp/producer-XXXXXX");
-    assert_non_null(mkdtemp(rig->dir));
+    assert_int_equal(test_dir_make(rig->dir), 0);
     write_config(rig, filter_count, loops);
     rig->filter_count = filter_count;
     for (unsigned i = 0; i < filter_count; i++) {
@@ -300,7 +301,6 @@ static void delete_folder(void *arg, const char *folder)
 
 static void close_rig(struct rig *rig)
 {
-    char path[128];
     for (unsigned i = 0; i < rig->filter_count; i++)
         filter_host_free(rig->filters[i]);
     atomic_store(&rig->output_ends, true);
@@ -313,8 +313,7 @@ static void close_rig(struct rig *rig)
     hekad_config_free(rig->config);
     assert_int_equal(producer_folder_each(rig->dir, UINT64_MAX, delete_folder, NULL),
                      rig->filter_count + 2);
-    snprintf(path, sizeof(path), "rm -r %s", rig->dir);
-    assert_int_equal(system(path), 0);
+    assert_int_equal(test_dir_remove(rig->dir), 0);
 }
 
 /* ---- loops ---- */

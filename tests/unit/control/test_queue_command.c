@@ -16,6 +16,7 @@
 
 #include "control/queue/queue.h"
 #include "core/message.h"
+#include "tests/support/test_dir.h"
 
 enum { ARGUMENTS_MAX = 10, MESSAGES = 5 };
 
@@ -54,7 +55,7 @@ static int open_bench(void **state)
 {
     struct bench *bench = calloc(1, sizeof(*bench));
     strcpy(bench->base_dir, "/tmp/queue-command-XXXXXX");
-    assert_non_null(mkdtemp(bench->base_dir));
+    assert_int_equal(test_dir_make(bench->base_dir), 0);
     assert_int_equal(queue_dir(bench->base_dir, "out.put", bench->dir), 0);
     snprintf(bench->config, sizeof(bench->config), "%s/hekad.toml", bench->base_dir);
     FILE *config = fopen(bench->config, "w");
@@ -71,9 +72,7 @@ static int open_bench(void **state)
 static int close_bench(void **state)
 {
     struct bench *bench = *state;
-    char command[128];
-    snprintf(command, sizeof(command), "rm -r %s", bench->base_dir);
-    int rc = system(command);
+    int rc = test_dir_remove(bench->base_dir);
     free(bench->out);
     free(bench);
     return rc;

@@ -110,6 +110,69 @@ static void test_lanes_take_turns(void **state)
     tear_down();
 }
 
+static uint64_t tail_of(unsigned lane, unsigned consumer)
+{
+    return atomic_load(&segment_cursor(&bench.rig.segment, lane, consumer)->tail);
+}
+
+/* While records are out there are more of their lane only, and they are given back in order. */
+static void test_more_while_out(void **state)
+{
+    struct reader_item first[ITEMS_MAX], more[ITEMS_MAX];
+    (void)state;
+    set_up(LANE_BLOCK, LANE_BLOCK);
+    struct reader *reader = open_reader(0, LANE_BLOCK);
+    for (int number = 0; number < 6; number++)
+        assert_true(lane_rig_put(&bench.rig, 0, number, "", 1));
+    assert_true(lane_rig_put(&bench.rig, 1, 100, "", 1));
+    assert_int_equal(reader_next(reader, first, 3, BYTES_MAX), 3);
+    assert_int_equal(reader_next(reader, more, 2, BYTES_MAX), 2);
+    assert_int_equal(number_of(&more[0]), 3);
+    assert_int_equal(number_of(&first[2]), 2);
+    uint64_t before = tail_of(0, 0);
+    reader_release(reader, first[1].end);
+    assert_true(tail_of(0, 0) > before && tail_of(0, 0) < first[2].end);
+    assert_int_equal(reader_next(reader, first, ITEMS_MAX, BYTES_MAX), 1);
+    assert_int_equal(number_of(&first[0]), 5);
+    assert_int_equal(reader_next(reader, first, ITEMS_MAX, BYTES_MAX), 0);
+    assert_int_equal(balance_of(reader).in_flight, 1);
+    assert_true(tail_of(0, 0) < more[1].end); /* what was found empty gave nothing back */
+    reader_release(reader, more[1].end);
+    assert_int_equal(tail_of(0, 0), more[1].end);
+    reader_release_all(reader);
+    assert_int_equal(reader_next(reader, first, ITEMS_MAX, BYTES_MAX), 1);
+    assert_int_equal(number_of(&first[0]), 100);
+    reader_release_all(reader);
+    reader_close(reader);
+    tear_down();
+}
+
+/* Given back by halves, over and over, each comes once. */
+static void test_given_back_in_parts(void **state)
+{
+    struct reader_item items[ITEMS_MAX];
+    unsigned given = 0, count;
+    int next = 0;
+    (void)state;
+    set_up(LANE_BLOCK, LANE_DROP); /* the other one never reads */
+    struct reader *reader = open_reader(0, LANE_BLOCK);
+    while (next < 4 * READER_ITEMS_MAX) {
+        while (lane_rig_put(&bench.rig, 0, (int)given, "", 1))
+            given++;
+        while ((count = reader_next(reader, items, ITEMS_MAX, BYTES_MAX)) > 0) {
+            for (unsigned i = 0; i < count; i++)
+                assert_int_equal(number_of(&items[i]), next++);
+            reader_release(reader, items[count / 2].end);
+            assert_int_equal(tail_of(0, 0), items[count / 2].end);
+        }
+    }
+    assert_int_equal(next, given);
+    reader_release_all(reader);
+    assert_int_equal(balance_of(reader).read, given);
+    reader_close(reader);
+    tear_down();
+}
+
 /* What was given out stays as it was, whatever the producer does meanwhile. */
 static void test_copies_stay(void **state)
 {
@@ -326,6 +389,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lanes_take_turns),
+        cmocka_unit_test(test_more_while_out),
+        cmocka_unit_test(test_given_back_in_parts),
         cmocka_unit_test(test_copies_stay),
         cmocka_unit_test(test_policy_of_the_lane),
         cmocka_unit_test(test_large_batches),

@@ -18,6 +18,7 @@
 #include "control/plugins/instances.h"
 #include "control/plan_writer.h"
 #include "control/rule_store.h"
+#include "tests/support/test_dir.h"
 
 static char dir[] = "/tmp/hekad-rules-XXXXXX";
 static struct err err;
@@ -30,10 +31,8 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-    char command[64];
     (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return test_dir_remove(dir);
 }
 
 struct config {

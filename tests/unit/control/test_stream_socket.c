@@ -20,6 +20,7 @@
 #include "control/inputs/stream_socket.h"
 #include "core/clock.h"
 #include "tests/support/certificate.h"
+#include "tests/support/chance.h"
 #include "tests/support/tcp_rig.h"
 
 enum {
@@ -332,8 +333,7 @@ struct chance {
 
 static uint32_t draw(struct chance *chance, uint32_t below)
 {
-    chance->state = chance->state * UINT64_C(6364136223846793005) + 1442695040888963407;
-    return (uint32_t)(chance->state >> 33) % below;
+    return chance_below(&chance->state, below);
 }
 
 static void step(struct chance *chance)

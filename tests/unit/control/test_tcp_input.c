@@ -3,7 +3,7 @@
  * test_tcp_input.c - streams to messages: frames, signatures, lines, and connections that come and
  *                    go.
  *
- * [option TcpInput.address] [option TcpInput.connections_max]
+ * [option TcpInput.address] [option TcpInput.net] [option TcpInput.connections_max]
  * [option HekaFramingSplitter.signer]
  */
 #include <arpa/inet.h>

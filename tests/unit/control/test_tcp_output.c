@@ -141,8 +141,7 @@ static void test_kept_is_bounded(void **state)
     }
     server.reset_after = 1;
     uint16_t port = server.port;
-    server.paused = true;
-    usleep(20000);
+    fake_server_pause(&server);
     output_rig_clear(&rig);
     output_rig_add(&rig, "last\n");
     assert_int_equal(output_rig_deliver(&rig), 1);

@@ -82,6 +82,7 @@ static void test_tokens(void **state)
     input_rig_fini(&rig);
 }
 
+/* [option UdpInput.set_hostname] */
 static void test_hostname(void **state)
 {
     struct input_rig rig;

@@ -289,6 +289,7 @@ static void test_last_id_of_a_checkpoint(void **state)
 
 /* ---- checkpoint ---- */
 
+/* [option buffering.cursor_update_count] */
 static void test_update_count(void **state)
 {
     (void)state;

@@ -58,6 +58,46 @@ static bool take(struct rig *rig, uint32_t number, size_t size)
     return true;
 }
 
+/* What is added is seen when it is published, and what is passed when it is given back. */
+static void test_together(void **state)
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+    const struct sandbox_frame added = {.type = 1, .code = 5, .hops = 7};
+    struct sandbox_frame frame;
+    const void *body;
+    (void)state;
+    open_rig(rig);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(sandbox_ring_add(&rig->writer, &added, "\5\5\5\5", 4), 0);
+    assert_false(take(rig, 5, 4));
+    sandbox_ring_publish(&rig->writer);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(sandbox_ring_read(&rig->reader, &frame, &body), 1);
+        sandbox_ring_pass(&rig->reader, &frame);
+    }
+    assert_int_equal(atomic_load(&rig->positions.tail), 0);
+    sandbox_ring_give_back(&rig->reader);
+    assert_int_equal(atomic_load(&rig->positions.tail), 2 * sandbox_ring_frame_size(4));
+    assert_true(take(rig, 5, 4));
+    assert_false(take(rig, 5, 4));
+    free(rig);
+}
+
+/* Nobody is done with what was never shown. */
+static void test_done_before_published(void **state)
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+    const struct sandbox_frame added = {.type = 1};
+    (void)state;
+    open_rig(rig);
+    assert_int_equal(sandbox_ring_add(&rig->writer, &added, NULL, 0), 0);
+    atomic_store(&rig->positions.tail, sizeof(added));
+    assert_int_equal(sandbox_ring_look(&rig->writer), -EPROTO);
+    sandbox_ring_publish(&rig->writer);
+    assert_int_equal(sandbox_ring_look(&rig->writer), 0);
+    free(rig);
+}
+
 static size_t size_of(uint32_t number)
 {
     return (number * 2654435761U >> 8) % (CAPACITY / 2 - 64);
@@ -257,10 +297,11 @@ static void test_too_much(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),           cmocka_unit_test(test_rewind),
-        cmocka_unit_test(test_room),            cmocka_unit_test(test_hostile_positions),
-        cmocka_unit_test(test_hostile_frames),  cmocka_unit_test(test_channel),
-        cmocka_unit_test(test_hostile_header),  cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_together),       cmocka_unit_test(test_done_before_published),
+        cmocka_unit_test(test_order),          cmocka_unit_test(test_rewind),
+        cmocka_unit_test(test_room),           cmocka_unit_test(test_hostile_positions),
+        cmocka_unit_test(test_hostile_frames), cmocka_unit_test(test_channel),
+        cmocka_unit_test(test_hostile_header), cmocka_unit_test(test_too_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
