@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * blast.c - sends statsd traffic with known totals through a DPDK port, or through the kernel.
+ * blast.c - sends statsd traffic with known totals, or a capture, through a DPDK port, or through
+ *           the kernel.
  *
- * Place:   bench/statsd_rate.c and deploy/quickstart start it; bench/README.md has examples.
+ * Place:   bench/plane_rig.c and deploy/quickstart start it; bench/README.md has examples.
  * Threads: one.
  * Failure: wrong options exit 2; a port that does not start or stalls exits 1. What was sent is
  *          printed as one line of JSON in every case in which something was sent.
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/blast_capture.h"
 #include "bench/blast_port.h"
 #include "bench/blast_socket.h"
 #include "bench/traffic.h"
@@ -42,6 +44,8 @@ struct settings {
     struct blast_port_config port;
     struct blast_plan plan;
     char device[DEVICE_SIZE];
+    const char *socket;  /* of a receiver; then `device` is made of it */
+    const char *capture; /* NULL: statsd traffic */
     const char *totals_path;
     bool udp; /* through the kernel instead */
     bool hold;
@@ -63,9 +67,9 @@ enum { /* long options; the table below is the help, too */
     OPT_SOCKET = 1, OPT_VDEV, OPT_PCI, OPT_UDP, OPT_CPU, OPT_HUGE, OPT_NO_HUGE, OPT_MEMORY,
     OPT_PACKED, OPT_SINGLE, OPT_SEED, OPT_NAMES, OPT_PAYLOAD, OPT_GAUGES, OPT_TIMERS, OPT_SAMPLED,
     OPT_NAME_MIN, OPT_NAME_MAX, OPT_VALUE_MAX,
-    OPT_FRAMES, OPT_SECONDS, OPT_RATE, OPT_BURST, OPT_STALL,
+    OPT_FRAMES, OPT_SECONDS, OPT_RATE, OPT_BURST, OPT_STALL, OPT_DEPTH, OPT_WARM,
     OPT_FROM, OPT_TO, OPT_SRC_MAC, OPT_DST_MAC, OPT_FLOWS,
-    OPT_TOTALS, OPT_HOLD, OPT_DRY_RUN, OPT_HELP
+    OPT_CAPTURE, OPT_QUEUES, OPT_TOTALS, OPT_HOLD, OPT_DRY_RUN, OPT_HELP
 };
 
 struct option_row {
@@ -84,6 +88,8 @@ static const struct option_row rows[] = {
     {"huge", OPT_HUGE, NULL, "use hugepages (when there are free ones)"},
     {"no-huge", OPT_NO_HUGE, NULL, "do not"},
     {"memory", OPT_MEMORY, "MB", "memory for EAL (64; large mbufs need more)"},
+    {"queues", OPT_QUEUES, "N", "send queues of the port, one after the other, 1 to 8 (1)"},
+    {"capture", OPT_CAPTURE, "FILE", "frames of a pcap file, over and over, instead of statsd"},
     {"packed", OPT_PACKED, NULL, "1,432-byte datagrams of many lines, 10,000 names (default)"},
     {"single", OPT_SINGLE, NULL, "one line each, 64-byte frames; give this before what it sets"},
     {"seed", OPT_SEED, "N", "the traffic is a function of the seed and of what follows (1)"},
@@ -99,6 +105,8 @@ static const struct option_row rows[] = {
     {"seconds", OPT_SECONDS, "N", "stop after N seconds (5 when neither is given)"},
     {"rate", OPT_RATE, "N", "frames a second (as many as the port takes)"},
     {"burst", OPT_BURST, "N", "frames offered at once, 1 to 64 (32)"},
+    {"depth", OPT_DEPTH, "N", "with --rate: make up for N frames at most; 0: for all (0)"},
+    {"warm", OPT_WARM, "N", "milliseconds before refused frames are counted as late (0)"},
     {"stall", OPT_STALL, "N", "give up when the port takes nothing for N seconds (10)"},
     {"from", OPT_FROM, "IP:PORT", "source (10.0.0.2:40000)"},
     {"to", OPT_TO, "IP:PORT", "destination (10.0.0.1:8125)"},
@@ -180,12 +188,20 @@ static int parse_mac(int id, const char *text, uint8_t mac[6])
 
 static int parse_device(int id, const char *text, struct settings *settings)
 {
-    bool is_socket = id == OPT_SOCKET;
-    int len =
-        snprintf(settings->device, DEVICE_SIZE, "%s%s%s", is_socket ? "net_virtio_user0,path=" : "",
-                 text, is_socket ? ",queue_size=1024,mac=02:00:00:00:00:02" : "");
+    int len = snprintf(settings->device, DEVICE_SIZE, "%s", text);
+    settings->socket = NULL;
     settings->port.pci = id == OPT_PCI;
     return len < DEVICE_SIZE ? 0 : refuse(id, text, "a shorter text");
+}
+
+/* virtio_user as the other end of a vhost port, once the number of queues is known. */
+static int name_socket_device(struct settings *settings)
+{
+    int len = snprintf(settings->device, DEVICE_SIZE,
+                       "net_virtio_user0,path=%s,queue_size=1024,packed_vq=1,mrg_rxbuf=0,"
+                       "in_order=1,mac=02:00:00:00:00:02,queues=%u",
+                       settings->socket, settings->port.queues);
+    return len < DEVICE_SIZE ? 0 : refuse(OPT_SOCKET, settings->socket, "a shorter text");
 }
 
 /* Where a number goes, and what is allowed beyond what traffic_new() checks. */
@@ -209,9 +225,16 @@ static int apply_number(struct settings *settings, int id, const char *text)
     case OPT_VALUE_MAX: params->value_max = (uint32_t)value; break;
     case OPT_FRAMES: settings->plan.frames_max = value; break;
     case OPT_RATE: settings->plan.rate = (double)value; break;
+    case OPT_DEPTH: settings->plan.depth = (unsigned)value; break;
+    case OPT_WARM: settings->plan.warm_s = (double)value / 1000; break;
     case OPT_STALL: settings->plan.stall_s = (double)value; break;
     case OPT_MEMORY: settings->port.memory_mbytes = (unsigned)value; break;
     case OPT_CPU: settings->port.cpu = value < BENCH_CPUS_MAX ? (int)value : -1; break;
+    case OPT_QUEUES:
+        if (value < 1 || value > BLAST_QUEUES_MAX)
+            return refuse(id, text, "1 to 8");
+        settings->port.queues = (unsigned)value;
+        break;
     case OPT_FLOWS:
         if (value < 1 || value > 20000)
             return refuse(id, text, "1 to 20000");
@@ -232,7 +255,8 @@ static int apply_option(struct settings *settings, int id, const char *text)
     struct traffic_route *route = &settings->route;
     // clang-format off
     switch (id) {
-    case OPT_SOCKET:
+    case OPT_SOCKET: settings->socket = text; return 0;
+    case OPT_CAPTURE: settings->capture = text; return 0;
     case OPT_VDEV:
     case OPT_PCI: return parse_device(id, text, settings);
     case OPT_UDP: settings->udp = true; return 0;
@@ -268,6 +292,8 @@ static int check_settings(const struct settings *settings)
         return 0;
     if (settings->dry_run)
         fprintf(stderr, "blast: --dry-run needs --frames\n");
+    else if (settings->capture != NULL && (settings->udp || settings->totals_path != NULL))
+        fprintf(stderr, "blast: --capture goes with neither --udp nor --totals\n");
     else if ((settings->device[0] != '\0') == settings->udp)
         fprintf(stderr, "blast: one of --socket, --vdev, --pci, --udp is needed; see --help\n");
     else
@@ -293,6 +319,8 @@ static int parse_args(int argc, char **argv, struct settings *settings)
     if (settings->plan.frames_max == 0 && settings->plan.seconds_max <= 0)
         settings->plan.seconds_max = SECONDS_DEFAULT;
     settings->port.device = settings->device;
+    if (settings->socket != NULL && name_socket_device(settings) != 0)
+        return -1;
     return check_settings(settings);
 }
 
@@ -344,15 +372,17 @@ static json_t *by_type_integer(const uint64_t values[TRAFFIC_TYPE_COUNT])
 static void print_report(const struct settings *settings, const struct traffic *traffic,
                          const struct blast_sent *sent)
 {
-    struct traffic_sum sum;
+    struct traffic_sum sum = {0};
     double seconds = sent->elapsed_s > 0 ? sent->elapsed_s : 1;
-    traffic_sum(traffic, 0, sent->frames, &sum);
+    if (settings->capture == NULL)
+        traffic_sum(traffic, 0, sent->frames, &sum);
     json_t *report = json_pack(
-        "{s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:b}", "frames", (json_int_t)sent->frames,
-        "metrics", (json_int_t)sum.metrics, "payload_bytes", (json_int_t)sum.payload_bytes,
-        "elapsed_s", sent->elapsed_s, "frames_per_s", (double)sent->frames / seconds,
-        "metrics_per_s", (double)sum.metrics / seconds, "refusals", (json_int_t)sent->refusals,
-        "received", (json_int_t)sent->received, "stalled", sent->stalled);
+        "{s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:b}", "frames",
+        (json_int_t)sent->frames, "metrics", (json_int_t)sum.metrics, "payload_bytes",
+        (json_int_t)sum.payload_bytes, "elapsed_s", sent->elapsed_s, "frames_per_s",
+        (double)sent->frames / seconds, "metrics_per_s", (double)sum.metrics / seconds, "refusals",
+        (json_int_t)sent->refusals, "received", (json_int_t)sent->received, "late",
+        (json_int_t)sent->late, "forgiven", (json_int_t)sent->forgiven, "stalled", sent->stalled);
     CHECK(report != NULL);
     json_object_set_new(report, "samples", by_type_integer(sum.samples));
     json_object_set_new(report, "sums", by_type(sum.sums));
@@ -360,6 +390,7 @@ static void print_report(const struct settings *settings, const struct traffic *
     json_object_set_new(report, "names", json_integer(settings->params.names));
     json_object_set_new(report, "payload", json_integer(settings->params.payload_bytes));
     json_object_set_new(report, "cycle", json_integer(traffic_cycle(traffic)));
+    json_object_set_new(report, "dpdk", json_string(blast_port_version()));
     json_object_set_new(report, "huge", json_boolean(settings->port.huge));
     json_dumpf(report, stdout, JSON_COMPACT);
     putchar('\n');
@@ -407,9 +438,14 @@ static void linger(const struct settings *settings)
 static int send_by_port(const struct settings *settings, const struct traffic *traffic,
                         struct blast_sent *sent, struct err *err)
 {
-    struct blast_frames frames;
-    make_frames(traffic, &settings->route, &frames);
-    int rc = blast_port_open(&settings->port, frames.size_max, err);
+    struct blast_frames frames = {0};
+    int rc = 0;
+    if (settings->capture == NULL)
+        make_frames(traffic, &settings->route, &frames);
+    else
+        rc = blast_capture_read(settings->capture, settings->route.dst_mac, &frames, err);
+    if (rc == 0)
+        rc = blast_port_open(&settings->port, frames.size_max, err);
     if (rc == 0)
         blast_port_send(&frames, &settings->plan, &stop, sent);
     free(frames.bytes); /* the port has copies */
@@ -442,10 +478,11 @@ static void catch_signals(void)
 
 int main(int argc, char **argv)
 {
-    struct settings settings = {.params = traffic_packed,
-                                .route = traffic_route_default,
-                                .port = {.cpu = last_cpu(), .memory_mbytes = MEMORY_MBYTES},
-                                .plan = {.stall_s = STALL_S, .burst = BURST_DEFAULT}};
+    struct settings settings = {
+        .params = traffic_packed,
+        .route = traffic_route_default,
+        .port = {.cpu = last_cpu(), .memory_mbytes = MEMORY_MBYTES, .queues = 1},
+        .plan = {.stall_s = STALL_S, .burst = BURST_DEFAULT}};
     struct traffic *traffic = NULL;
     struct blast_sent sent = {0};
     struct err err = {0};

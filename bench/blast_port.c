@@ -12,6 +12,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
+#include <rte_version.h>
 
 enum {
     EAL_ARGS_MAX = 20,
@@ -27,9 +28,14 @@ enum {
 #define SOCKET_ANY ((unsigned)SOCKET_ID_ANY)
 
 static struct {
-    uint16_t id;
+    uint16_t id, queues;
     struct rte_mempool *send_pool, *receive_pool;
 } port;
+
+const char *blast_port_version(void)
+{
+    return rte_version();
+}
 
 /* ---- start ---- */
 
@@ -108,10 +114,10 @@ static int start_eal(const struct blast_port_config *config, struct err *err)
 static int make_pools(uint16_t frame_size_max, struct err *err)
 {
     uint16_t room = (uint16_t)RTE_ALIGN_CEIL(frame_size_max + RTE_PKTMBUF_HEADROOM, 64);
-    port.send_pool =
-        rte_pktmbuf_pool_create("send", SEND_MBUFS, POOL_CACHE, 0, room, SOCKET_ID_ANY);
-    port.receive_pool = rte_pktmbuf_pool_create("receive", RECEIVE_MBUFS, POOL_CACHE, 0,
-                                                RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    port.send_pool = rte_pktmbuf_pool_create("send", SEND_MBUFS * port.queues, POOL_CACHE, 0, room,
+                                             SOCKET_ID_ANY);
+    port.receive_pool = rte_pktmbuf_pool_create("receive", RECEIVE_MBUFS * port.queues, POOL_CACHE,
+                                                0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
     if (port.send_pool == NULL || port.receive_pool == NULL)
         return err_add(err, "no memory for frames: %s", rte_strerror(rte_errno));
     return 0;
@@ -121,13 +127,14 @@ static int start_port(struct err *err)
 {
     const struct rte_eth_conf conf = {0};
     uint16_t receive_count = DESCRIPTORS, send_count = DESCRIPTORS;
-    int rc = rte_eth_dev_configure(port.id, 1, 1, &conf);
+    int rc = rte_eth_dev_configure(port.id, port.queues, port.queues, &conf);
     if (rc == 0)
         rc = rte_eth_dev_adjust_nb_rx_tx_desc(port.id, &receive_count, &send_count);
-    if (rc == 0)
-        rc = rte_eth_rx_queue_setup(port.id, 0, receive_count, SOCKET_ANY, NULL, port.receive_pool);
-    if (rc == 0)
-        rc = rte_eth_tx_queue_setup(port.id, 0, send_count, SOCKET_ANY, NULL);
+    for (uint16_t i = 0; i < port.queues && rc == 0; i++) {
+        rc = rte_eth_rx_queue_setup(port.id, i, receive_count, SOCKET_ANY, NULL, port.receive_pool);
+        if (rc == 0)
+            rc = rte_eth_tx_queue_setup(port.id, i, send_count, SOCKET_ANY, NULL);
+    }
     if (rc == 0)
         rc = rte_eth_dev_start(port.id);
     if (rc != 0)
@@ -147,6 +154,7 @@ int blast_port_open(const struct blast_port_config *config, uint16_t frame_size_
                     struct err *err)
 {
     int rc = start_eal(config, err);
+    port.queues = (uint16_t)config->queues;
     if (rc == 0)
         rc = make_pools(frame_size_max, err);
     if (rc == 0)
@@ -168,9 +176,12 @@ void blast_port_close(void)
 
 struct sender {
     const struct blast_frames *frames;
-    uint32_t next;                    /* frame of the cycle */
+    uint32_t next;                          /* frame of the cycle */
     struct rte_mbuf *held[BLAST_BURST_MAX]; /* made, not yet taken by the port */
     uint16_t held_first, held_count;
+    uint16_t queue; /* that the burst is for */
+    bool offered;   /* the burst, before */
+    bool counts_late;
     uint64_t stall_cycles, last_progress;
 };
 
@@ -190,22 +201,26 @@ static bool make_burst(struct sender *sender, uint16_t count)
     }
     sender->held_first = 0;
     sender->held_count = count;
+    sender->offered = false;
+    sender->queue = (uint16_t)(sender->queue + 1u) % port.queues;
     return true;
 }
 
 static void throw_away_received(struct blast_sent *sent)
 {
     struct rte_mbuf *mbufs[BLAST_BURST_MAX];
-    uint16_t count = rte_eth_rx_burst(port.id, 0, mbufs, BLAST_BURST_MAX);
-    rte_pktmbuf_free_bulk(mbufs, count);
-    sent->received += count;
+    for (uint16_t i = 0; i < port.queues; i++) {
+        uint16_t count = rte_eth_rx_burst(port.id, i, mbufs, BLAST_BURST_MAX);
+        rte_pktmbuf_free_bulk(mbufs, count);
+        sent->received += count;
+    }
 }
 
 /* Offers what is held once. False when the port has taken nothing for too long. */
 static bool offer(struct sender *sender, struct blast_sent *sent)
 {
-    uint16_t taken =
-        rte_eth_tx_burst(port.id, 0, &sender->held[sender->held_first], sender->held_count);
+    uint16_t taken = rte_eth_tx_burst(port.id, sender->queue, &sender->held[sender->held_first],
+                                      sender->held_count);
     sender->held_first = (uint16_t)(sender->held_first + taken);
     sender->held_count = (uint16_t)(sender->held_count - taken);
     sent->frames += taken;
@@ -213,6 +228,9 @@ static bool offer(struct sender *sender, struct blast_sent *sent)
         sender->last_progress = rte_rdtsc();
     if (sender->held_count == 0)
         return true;
+    if (!sender->offered && sender->counts_late)
+        sent->late += sender->held_count;
+    sender->offered = true;
     sent->refusals++;
     for (unsigned i = 0; i < PAUSES_WHEN_FULL; i++)
         rte_pause();
@@ -231,6 +249,7 @@ void blast_port_send(const struct blast_frames *frames, const struct blast_plan 
         sent->elapsed_s = (double)(rte_rdtsc() - start) / hz;
         if (blast_plan_is_over(plan, sent))
             break;
+        sender.counts_late = sent->elapsed_s >= plan->warm_s;
         if (sender.held_count == 0) {
             uint16_t count = blast_plan_allows(plan, sent);
             if (count == 0)

@@ -18,6 +18,8 @@
 #include "bench/blast_plan.h"
 #include "core/err.h"
 
+enum { BLAST_QUEUES_MAX = 8 };
+
 struct blast_frames { /* the cycle, back to back */
     uint8_t *bytes;
     uint32_t stride; /* from one frame to the next */
@@ -30,9 +32,13 @@ struct blast_port_config {
     const char *device; /* argument of --vdev, or a PCI address with `pci` */
     bool pci;
     int cpu;
-    bool huge; /* use hugepages; there must be free ones */
+    unsigned queues; /* bursts go to one after the other; at most BLAST_QUEUES_MAX */
+    bool huge;       /* use hugepages; there must be free ones */
     unsigned memory_mbytes;
 };
+
+/* "DPDK 22.11.1" */
+const char *blast_port_version(void);
 
 /* Megabytes of free hugepages of this machine. */
 unsigned blast_huge_free_mbytes(void);

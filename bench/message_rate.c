@@ -114,7 +114,7 @@ static int make_files(struct message_session *session)
         session->dir[0] = '\0';
         return bench_error(session->run, "cannot make a folder: %s", strerror(errno));
     }
-    int rc = message_traffic_write(in_dir(session, "frames.pcap", path));
+    int rc = message_traffic_write(in_dir(session, "frames.pcap", path), NULL);
     if (rc != 0)
         return bench_error(session->run, "cannot write %s: %s", path, strerror(-rc));
     return write_config(session);
@@ -142,9 +142,8 @@ static bool is_running(struct message_session *session)
     if (!session->attached)
         session->attached =
             segment_attach(in_dir(session, "run", path), &session->segment, NULL) == 0;
-    return session->attached &&
-           atomic_load_explicit(&session->segment.header->state, memory_order_acquire) ==
-               SEGMENT_RUNNING;
+    return session->attached && atomic_load_explicit(&session->segment.header->state,
+                                                     memory_order_acquire) == SEGMENT_RUNNING;
 }
 
 static int start(struct message_session *session)

@@ -70,12 +70,12 @@ static uint32_t write_datagram(unsigned index, uint8_t *payload)
     return (uint32_t)size;
 }
 
-int message_traffic_write(const char *path)
+int message_traffic_write(const char *path, const struct traffic_route *destination)
 {
-    struct traffic_route route = traffic_route_default;
+    struct traffic_route route = destination != NULL ? *destination : traffic_route_default;
     uint8_t payload[TRAFFIC_PAYLOAD_MAX], frame[TRAFFIC_FRAME_MAX];
     struct capture_file capture;
-    route.dst_port = PORT;
+    route.dst_port = destination != NULL ? destination->dst_port : PORT;
     int rc = capture_file_open(&capture, path);
     if (rc != 0)
         return rc;

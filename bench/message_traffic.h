@@ -3,13 +3,15 @@
  * message_traffic.h - a cycle of Heka messages in frames, some of which a rule accepts, as a
  *                     capture file; and whether a text file holds exactly those that were sent.
  *
- * Place:   bench/message_rate.c.
+ * Place:   bench/message_rate.c, bench/selftest/selftest_text.c.
  * Threads: no state.
  */
 #ifndef BENCH_MESSAGE_TRAFFIC_H
 #define BENCH_MESSAGE_TRAFFIC_H
 
 #include <stdint.h>
+
+#include "bench/traffic.h"
 
 enum {
     MESSAGE_TRAFFIC_DATAGRAMS = 2000, /* of a cycle */
@@ -19,8 +21,8 @@ enum {
 };
 #define MESSAGE_TRAFFIC_TYPE "bench.wanted"
 
-/* Writes the cycle for 10.0.0.1:5565. 0 or negative errno. */
-int message_traffic_write(const char *path);
+/* Writes the cycle for that destination; NULL: 10.0.0.1:5565. 0 or negative errno. */
+int message_traffic_write(const char *path, const struct traffic_route *destination);
 
 struct message_traffic_found {
     uint64_t expected, found, malformed; /* messages that are wanted; lines */

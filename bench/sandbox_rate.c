@@ -14,11 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/access_message.h"
 #include "bench/bench.h"
+#include "bench/sandbox_scripts.h"
 #include "core/check.h"
 #include "sandbox/sandbox.h"
 
-enum { MESSAGES = 1024, MESSAGE_SIZE = 512 };
+enum { MESSAGES = ACCESS_MESSAGES };
 
 struct plugin {
     const char *name;
@@ -32,28 +34,14 @@ struct rate {
     struct sandbox *sandbox;
     uint64_t injected;
     double counted; /* what the script injected as field n */
-    uint8_t bytes[MESSAGES][MESSAGE_SIZE];
+    uint8_t bytes[MESSAGES][ACCESS_MESSAGE_SIZE];
     struct msg_view views[MESSAGES];
 };
 
-#define REPORT "function timer_event(ns) inject_message({Pid = 0, Fields = {n = n}}) n = 0 end "
+#define REPORT "function timer_event(ns) inject_message({Pid = 0, Fields = {n = n}}) n = 0 end"
 
-static const char empty_script[] =
-    "local n = 0 " REPORT "function process_message() n = n + 1 return 0 end";
-
-static const char counter_script[] =
-    "local n = 0 local sum = 0 " REPORT
-    "function process_message() local size = read_message('Fields[size]') "
-    "if type(size) ~= 'number' then return -1 end n = n + 1 sum = sum + size return 0 end";
-
-static const char access_line[] =
-    "127.0.0.1 - - [10/Feb/2014:08:46:41 -0800] \"GET /images/logo.png?v=%u HTTP/1.1\" %d %u "
-    "\"http://www.example.com/index.html\" \"Mozilla/5.0 (X11; Linux x86_64; rv:115.0) "
-    "Gecko/20100101 Firefox/115.0\"";
-
-static const char log_format[] =
-    "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent "
-    "\"$http_referer\" \"$http_user_agent\"";
+static const char empty_script[] = SCRIPT_EMPTY REPORT;
+static const char counter_script[] = SCRIPT_COUNTER REPORT;
 
 /* ---- host ---- */
 
@@ -74,33 +62,8 @@ static void read_config(void *host, struct msg_slice name, struct sandbox_value 
 {
     (void)host;
     if (name.len == 10 && memcmp(name.ptr, "log_format", 10) == 0)
-        *value = (struct sandbox_value){.kind = SANDBOX_STRING,
-                                        .string = {log_format, sizeof(log_format) - 1}};
-}
-
-/* ---- messages ---- */
-
-static void build_message(struct rate *rate, unsigned i, bool has_line)
-{
-    static const uint8_t uuid[MSG_UUID_SIZE] = {1};
-    static const int64_t statuses[] = {200, 200, 200, 304, 404, 200, 302, 500};
-    int64_t status = statuses[i % ARRAY_COUNT(statuses)];
-    char line[MESSAGE_SIZE / 2];
-    struct msg_builder builder;
-    int len = snprintf(line, sizeof(line), access_line, i, (int)status, i * 7);
-    msg_builder_init(&builder, rate->bytes[i], MESSAGE_SIZE);
-    msg_builder_uuid(&builder, uuid);
-    msg_builder_timestamp(&builder, INT64_C(1700000000000000000) + i * INT64_C(1000000000));
-    msg_builder_type(&builder, "access", 6);
-    msg_builder_logger(&builder, "web", 3);
-    if (has_line)
-        msg_builder_payload(&builder, line, (size_t)len);
-    msg_builder_hostname(&builder, "www1.example.com", 16);
-    msg_builder_field_string(&builder, "request", "GET /index.html HTTP/1.1", 24, "");
-    msg_builder_field_integer(&builder, "status", status, "");
-    msg_builder_field_integer(&builder, "size", i, "B");
-    int64_t size = msg_builder_finish(&builder);
-    CHECK(size > 0 && msg_view_init(&rate->views[i], rate->bytes[i], (size_t)size) == 0);
+        *value = (struct sandbox_value){
+            .kind = SANDBOX_STRING, .string = {ACCESS_LOG_FORMAT, sizeof(ACCESS_LOG_FORMAT) - 1}};
 }
 
 /* ---- cases ---- */
@@ -112,8 +75,10 @@ static int setup(struct bench_run *run)
     struct rate *rate = calloc(1, sizeof(*rate));
     CHECK(rate != NULL);
     run->state = rate;
-    for (unsigned i = 0; i < MESSAGES; i++)
-        build_message(rate, i, plugin->type == SANDBOX_DECODER);
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        size_t size = access_message_build(i, plugin->type == SANDBOX_DECODER, rate->bytes[i]);
+        CHECK(msg_view_init(&rate->views[i], rate->bytes[i], size) == 0);
+    }
     struct sandbox_config config = {
         .type = plugin->type,
         .name = plugin->name,

@@ -25,7 +25,6 @@
 #include "core/ledger.h"
 
 enum {
-    STEP_US = 2000,
     FIRST_FRAME_LIMIT_S = 10,
     QUIET_LIMIT_S = 10, /* for the last frames to be taken */
     WARM_MS = 1000,
@@ -83,8 +82,8 @@ static int take_look(struct session *session, struct look *look)
     for (unsigned worker = 0; worker < worker_count(session); worker++) {
         struct counters counters = {0};
         const uint64_t *values = counters.values;
-        if (!bench_child_runs(&rig->plane) ||
-            !counters_read(&rig->segment.blocks[worker], &counters))
+        if (!bench_child_runs(&rig->rig.plane) ||
+            !counters_read(&rig->rig.segment.blocks[worker], &counters))
             return rate_rig_plane_failed(rig, "ended too early");
         look->frames += values[COUNTER_FRAMES_RX];
         look->bytes += values[COUNTER_BYTES_RX];
@@ -96,40 +95,8 @@ static int take_look(struct session *session, struct look *look)
     look->time_ns = clock_mono_ns();
     look->cycles = bench_cycles();
     if (session->worker_tid == 0)
-        session->worker_tid = thread_time_find(rig->plane.pid, WORKER_THREAD);
-    thread_time_read(rig->plane.pid, session->worker_tid, bench_cpu(0), &look->worker);
-    return 0;
-}
-
-/* Waits for `frames` frames as long as there is progress. */
-static int wait_for_frames(struct session *session, uint64_t frames, unsigned patience_s)
-{
-    uint64_t progress_ns = clock_mono_ns(), seen = 0;
-    struct look look = {0};
-    int rc;
-    while ((rc = take_look(session, &look)) == 0 && look.frames < frames) {
-        if (look.frames != seen) {
-            seen = look.frames;
-            progress_ns = clock_mono_ns();
-        }
-        if (rate_rig_interrupted())
-            return bench_error(session->run, "interrupted");
-        if (clock_mono_ns() - progress_ns > patience_s * CLOCK_NS_PER_S)
-            return bench_inexact(session->run, "%llu of %llu frames arrived",
-                                 (unsigned long long)look.frames, (unsigned long long)frames);
-        usleep(STEP_US);
-    }
-    return rc;
-}
-
-static int sleep_ms(struct session *session, uint64_t ms)
-{
-    uint64_t limit_ns = clock_mono_ns() + ms * CLOCK_NS_PER_MS;
-    while (clock_mono_ns() < limit_ns) {
-        if (rate_rig_interrupted())
-            return bench_error(session->run, "interrupted");
-        usleep(STEP_US);
-    }
+        session->worker_tid = thread_time_find(rig->rig.plane.pid, WORKER_THREAD);
+    thread_time_read(rig->rig.plane.pid, session->worker_tid, bench_cpu(0), &look->worker);
     return 0;
 }
 
@@ -157,10 +124,10 @@ static void check_ledger(struct session *session, const struct counters *counter
 static unsigned sent_datagrams(struct session *session, uint64_t counts[RATE_RIG_WORKERS_MAX])
 {
     unsigned sources = session->rate_case->replay_workers;
-    counts[0] = session->rig.sent_frames;
+    counts[0] = session->rig.rig.sent.frames;
     for (unsigned i = 0; i < sources; i++) {
         struct counters counters = {0};
-        if (!counters_read(&session->rig.segment.blocks[i], &counters))
+        if (!counters_read(&session->rig.rig.segment.blocks[i], &counters))
             bench_inexact(session->run, "the counters of worker %u could not be read", i);
         counts[i] = counters.values[COUNTER_FRAMES_RX];
     }
@@ -189,13 +156,13 @@ static void check_counters(struct session *session)
     const uint64_t *values = counters.values;
     struct traffic_sum sum;
     sum_sent(session, &sum);
-    if (!segment_counters(&rig->segment, &counters)) {
+    if (!segment_counters(&rig->rig.segment, &counters)) {
         bench_inexact(session->run, "the counters could not be read");
         return;
     }
     expect(session, "frames received", sum.datagrams, values[COUNTER_FRAMES_RX]);
     if (session->rate_case->replay_workers == 0)
-        expect(session, "metrics by blast's account", sum.metrics, rig->sent_metrics);
+        expect(session, "metrics by blast's account", sum.metrics, rig->rig.sent.metrics);
     expect(session, "lines", sum.metrics, values[COUNTER_STATSD_LINES]);
     expect(session, "counter samples", sum.samples[TRAFFIC_COUNTER],
            values[COUNTER_SAMPLES_COUNTER]);
@@ -256,7 +223,7 @@ static int report_rate(struct session *session, const struct look *from, const s
     /* Of the worker alone: when others take its core, the cycles are theirs. */
     double cycles = (double)(to->cycles - from->cycles) * worker_share(session, from, to) *
                     worker_count(session);
-    const struct segment_header *header = session->rig.segment.header;
+    const struct segment_header *header = session->rig.rig.segment.header;
     bench_result(run, metrics / seconds, cycles / metrics);
     bench_figure(run, "packets_per_s", frames / seconds);
     bench_figure(run, "cycles_per_packet", cycles / frames);
@@ -267,15 +234,6 @@ static int report_rate(struct session *session, const struct look *from, const s
                  (double)atomic_load_explicit(&header->accum_bytes, memory_order_relaxed) /
                      (1 << 20));
     return 0;
-}
-
-/* Many names need more digits than the shortest names have bytes. */
-static uint32_t name_bytes_min_of(const struct traffic_params *params, uint64_t names)
-{
-    uint32_t bytes = 2;
-    for (; names >= 10; names /= 10)
-        bytes++;
-    return bytes > params->name_bytes_min ? bytes : params->name_bytes_min;
 }
 
 static const char *number(char text[NUMBER_SIZE], uint64_t value)
@@ -294,15 +252,15 @@ static int start_blast(struct session *session)
 {
     struct bench_run *run = session->run;
     uint64_t ms = session->warm_ms + session->measure_ms + SPARE_MS;
-    uint64_t names = bench_option_value(run, "names");
-    uint32_t name_min = name_bytes_min_of(session->rate_case->params, names);
+    struct traffic_params params = *session->rate_case->params;
+    traffic_set_names(&params, (uint32_t)bench_option_value(run, "names"));
     char texts[5][NUMBER_SIZE], seconds[NUMBER_SIZE];
     snprintf(seconds, sizeof(seconds), "%.3f", (double)ms / 1000);
     // clang-format off
     const char *const options[] = {
         session->rate_case->blast_kind,
-        "--names", number(texts[0], names),
-        "--name-min", number(texts[1], name_min),
+        "--names", number(texts[0], params.names),
+        "--name-min", number(texts[1], params.name_bytes_min),
         "--seed", number(texts[2], bench_option_value(run, "seed")),
         "--sampled", number(texts[3], bench_option_value(run, "sampled")),
         "--payload", number(texts[4], payload_bytes_of(session->rate_case)),
@@ -318,13 +276,13 @@ static int measure(struct session *session)
     bool is_replay = session->rate_case->replay_workers > 0;
     int rc = is_replay ? 0 : start_blast(session);
     if (rc == 0)
-        rc = wait_for_frames(session, 1, FIRST_FRAME_LIMIT_S);
+        rc = rate_rig_wait_frames(&session->rig, 1, FIRST_FRAME_LIMIT_S);
     if (rc == 0)
-        rc = sleep_ms(session, session->warm_ms);
+        rc = rate_rig_sleep(&session->rig, session->warm_ms);
     if (rc == 0)
         rc = take_look(session, &from);
     if (rc == 0)
-        rc = sleep_ms(session, session->measure_ms);
+        rc = rate_rig_sleep(&session->rig, session->measure_ms);
     if (rc == 0)
         rc = take_look(session, &to);
     if (rc == 0)
@@ -332,7 +290,7 @@ static int measure(struct session *session)
     if (rc == 0 && !is_replay)
         rc = rate_rig_report(&session->rig, REPORT_LIMIT_MS);
     if (rc == 0 && !is_replay)
-        rc = wait_for_frames(session, session->rig.sent_frames, QUIET_LIMIT_S);
+        rc = rate_rig_wait_frames(&session->rig, session->rig.rig.sent.frames, QUIET_LIMIT_S);
     return rc;
 }
 
@@ -341,10 +299,9 @@ static int measure(struct session *session)
 static int run_session(struct session *session)
 {
     struct rate_rig *rig = &session->rig;
-    int rc = rate_rig_open(rig, session->run, session->traffic,
-                           session->rate_case->replay_workers);
+    int rc = rate_rig_open(rig, session->run, session->traffic, session->rate_case->replay_workers);
     if (rc == 0 &&
-        rate_reader_start(&session->reader, &rig->segment, session->check, bench_cpu(1)) != 0)
+        rate_reader_start(&session->reader, &rig->rig.segment, session->check, bench_cpu(1)) != 0)
         rc = bench_error(session->run, "the lanes cannot be read");
     if (rc == 0)
         rc = measure(session);
@@ -391,15 +348,14 @@ static int set_up(struct bench_run *run)
     struct traffic *traffic = NULL;
     struct traffic_sum sum;
     struct err err = {0};
-    if (rate_rig_interrupted())
+    if (plane_rig_interrupted())
         return bench_error(run, "interrupted");
     params.payload_bytes = payload_bytes_of(rate_case);
     if (rate_case->replay_workers > 1)
         params.gauge_percent = 0; /* the last value of two senders is anybody's */
-    params.names = (uint32_t)bench_option_value(run, "names");
+    traffic_set_names(&params, (uint32_t)bench_option_value(run, "names"));
     params.seed = bench_option_value(run, "seed");
     params.sampled_percent = (uint32_t)bench_option_value(run, "sampled");
-    params.name_bytes_min = name_bytes_min_of(&params, params.names);
     if (traffic_new(&params, &traffic, &err) != 0) {
         err_print(&err, stderr);
         return -1;
@@ -461,6 +417,6 @@ int main(int argc, char **argv)
         .case_count = ARRAY_COUNT(cases),
         .options = options,
         .option_count = ARRAY_COUNT(options)};
-    rate_rig_catch_signals();
+    plane_rig_catch_signals();
     return bench_main(&bench, argc, argv);
 }

@@ -237,6 +237,16 @@ static int check_params(const struct traffic_params *params, struct err *err)
     return rc;
 }
 
+void traffic_set_names(struct traffic_params *params, uint32_t names)
+{
+    uint32_t bytes = 2;
+    params->names = names;
+    for (; names >= 10; names /= 10)
+        bytes++;
+    if (bytes > params->name_bytes_min)
+        params->name_bytes_min = bytes;
+}
+
 int traffic_new(const struct traffic_params *params, struct traffic **out, struct err *err)
 {
     if (check_params(params, err) != 0)

@@ -41,6 +41,9 @@ struct traffic_params {
 extern const struct traffic_params traffic_packed; /* 1,432-byte datagrams, 10,000 names */
 extern const struct traffic_params traffic_single; /* one line each in 64-byte frames */
 
+/* So many names; the shortest become long enough for the digits of the largest index. */
+void traffic_set_names(struct traffic_params *params, uint32_t names);
+
 struct traffic;
 int traffic_new(const struct traffic_params *params, struct traffic **out, struct err *err);
 void traffic_free(struct traffic *traffic); /* NULL is fine */

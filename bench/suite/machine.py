@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MPL-2.0
 """The machine's fingerprint: what figures depend on and two reports have to agree in."""
+import json
 import os
 import platform
 import re
 import subprocess
 from pathlib import Path
+
+from suite import plan
+
+PROBE_LIMIT_S = 20
 
 
 def _read(path):
@@ -40,6 +45,18 @@ def _commit(source):
     git = subprocess.run(["git", "-C", str(source), "describe", "--always", "--dirty"],
                          capture_output=True, text=True, check=False)
     return git.stdout.strip()
+
+
+def probe(build):
+    """What a short two-core benchmark of `build` says of the cores: {"distance", "hop_ns"}, or {}
+    when it cannot be run."""
+    name, options = plan.FAR_PROBE
+    try:
+        done = subprocess.run([str(build / "bench" / name), *options], capture_output=True,
+                              text=True, timeout=PROBE_LIMIT_S, check=True)
+        return json.loads(done.stdout.splitlines()[0])["machine"]
+    except (OSError, ValueError, KeyError, IndexError, subprocess.SubprocessError):
+        return {}
 
 
 def fingerprint(source):

@@ -7,8 +7,24 @@ worker core unless they say otherwise.
 
 PROGRAMS = [  # what to run, in this order: the ones with a second process first, on a cool machine
     "statsd_rate", "message_rate", "lane", "tcp_rate", "stats_parse", "stats_shard",
-    "stats_aggregate", "match", "regex_decode", "decode", "sandbox", "logstreamer",
+    "stats_aggregate", "match", "regex_decode", "decode", "sandbox", "sandbox_lane", "logstreamer",
 ]
+
+# Options of the full run where cores are far apart (bench/README.md): each case has its runs, and
+# none is repeated in hope of a near one, which would take three times as long.
+FAR_PROBE = ("lane", ["--json", "--quick", "--runs", "1", "consumers-1"])
+FAR_OPTIONS = {
+    "statsd_rate": ["--quick", "--runs", "5", "--seconds", "4"],
+    "message_rate": ["--quick", "--runs", "5"],
+    "lane": ["--quick", "--runs", "5"],
+    "sandbox_lane": ["--quick", "--runs", "5"],
+}
+
+
+def position(program):
+    """Where a program stands in a report."""
+    return PROGRAMS.index(program) if program in PROGRAMS else len(PROGRAMS)
+
 
 GOALS = {  # (program, case): (figure, what it means)
     ("statsd_rate", "packed"): (34e6, "10 GbE of packed statsd"),
@@ -26,6 +42,11 @@ GOALS = {  # (program, case): (figure, what it means)
     ("sandbox", "http_status"): (3.5e6, "a Lua filter that counts by status"),
     ("sandbox", "nginx"): (90e3, "an access log decoded with lpeg"),
     ("sandbox", "influx"): (150e3, "messages as JSON for InfluxDB"),
+    ("sandbox_lane", "lane-counter"): (7e6, "from a lane to a Lua filter that reads one field"),
+    ("sandbox_lane", "lane-http_status"): (
+        3.5e6, "from a lane to a Lua filter that counts by status"),
+    ("sandbox_lane", "lane-nginx"): (90e3, "from a lane through a Lua decoder"),
+    ("sandbox_lane", "lane-influx"): (150e3, "from a lane through a Lua encoder"),
     ("logstreamer", "file-to-file"): (500e6, "log lines from file to file"),
 }
 

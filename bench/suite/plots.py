@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MPL-2.0
 """Plots as SVG text: bars with a range, and curves with a range. No dependencies, no scripts."""
 from html import escape
-from math import log10
+from math import floor, log10
 
 WIDTH = 640
-LEFT, RIGHT, TOP, ROW = 190, 150, 24, 22
-INK, FRAME, BAR, GOAL = "#222", "#bbb", "#3b6ea8", "#b03a2e"
+LEFT, RIGHT, TOP, ROW = 200, 150, 26, 22
+INSET = 26  # of a curve's first and last point from the ends of the axis
+# Colours of the page (report.STYLE has them for light and for dark), and what they are elsewhere.
+INK, FRAME, BAR, GOAL = ("var(--ink,#222)", "var(--frame,#bbb)", "var(--bar,#3b6ea8)",
+                         "var(--goal,#b03a2e)")
 
 
 def scaled(value):
@@ -16,6 +19,14 @@ def scaled(value):
         if abs(value) >= factor:
             return f"{value / factor:.3g}{suffix}"
     return f"{value:.3g}"
+
+
+def round_up(value):
+    """The next of 1, 2, 2.5, 3, 4, 5, 6, 8 times a power of ten, above `value` by at least 12 %."""
+    value *= 1.12
+    unit = 10 ** floor(log10(value))
+    return next(unit * step for step in (1, 2, 2.5, 3, 4, 5, 6, 8, 10)
+                if unit * step >= value)
 
 
 def _text(x, y, text, anchor="start", size=12, fill=INK):
@@ -33,7 +44,6 @@ def _document(height, title, parts):
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
             f'width="{WIDTH}" height="{height}" font-family="sans-serif" role="img" '
             f'aria-label="{escape(title)}">\n'
-            f'<rect width="{WIDTH}" height="{height}" fill="white"/>\n'
             + "\n".join(parts) + "\n</svg>\n")
 
 
@@ -60,25 +70,28 @@ def bars(title, rows, unit):
 
 def curve(title, points, x_title, unit):
     """points: [(x > 0, median, min, max)]; x is drawn logarithmically, y from 0."""
-    height, bottom = 240, 40
-    span_x, span_y = WIDTH - LEFT / 2 - 40, height - bottom - 36
+    height, bottom, top = 240, 40, 32
+    span_x, span_y = WIDTH - LEFT / 2 - 40, height - bottom - top
     low_x, high_x = log10(min(p[0] for p in points)), log10(max(p[0] for p in points))
-    top_value = max(p[3] for p in points) or 1.0
+    top_value = round_up(max(p[3] for p in points) or 1.0)
 
     def place(x, value):
         share = (log10(x) - low_x) / (high_x - low_x) if high_x > low_x else 0.5
-        return LEFT / 2 + span_x * share, 36 + span_y * (1 - value / top_value)
+        return (LEFT / 2 + INSET + (span_x - 2 * INSET) * share,
+                top + span_y * (1 - value / top_value))
 
     x0, y0 = LEFT / 2, height - bottom
     parts = [_text(8, 16, f"{title} ({unit})", size=13), _line(x0, y0, x0 + span_x, y0, FRAME),
              _text(x0 + span_x / 2, height - 6, x_title, "middle"),
-             _text(x0 - 6, 42, scaled(top_value), "end", 11), _text(x0 - 6, y0, "0", "end", 11)]
+             _line(x0, top, x0 + span_x, top, FRAME, 1, "2 4"),
+             _text(x0 - 6, top + 4, scaled(top_value), "end", 11),
+             _text(x0 - 6, y0 + 4, "0", "end", 11)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(p[0], p[1]) for p in points))
     parts.append(f'<polyline points="{path}" fill="none" stroke="{BAR}" stroke-width="2"/>')
     for x, median, low, high in points:
         centre = place(x, median)
         parts.append(_line(centre[0], place(x, low)[1], centre[0], place(x, high)[1], INK, 1.5))
         parts.append(f'<circle cx="{centre[0]:.1f}" cy="{centre[1]:.1f}" r="3" fill="{BAR}"/>')
-        parts.append(_text(centre[0], centre[1] - 8, scaled(median), "middle", 11))
-        parts.append(_text(centre[0], y0 + 14, scaled(x), "middle", 11))
+        parts.append(_text(centre[0], place(x, high)[1] - 6, scaled(median), "middle", 11))
+        parts.append(_text(centre[0], y0 + 14, f"{x:,.0f}", "middle", 11))
     return _document(height, title, parts)

@@ -52,7 +52,7 @@ def test_plots_are_xml_with_every_value():
     for text in (bars, curve):
         ElementTree.fromstring(text)
     assert "5 M" in bars and "goal 7 M" in bars and "1 k" in bars and "a &lt; b" in bars
-    assert ">1 k<" in curve and ">1 M<" in curve
+    assert ">1,000<" in curve and ">1,000,000<" in curve
 
 
 def test_a_report_says_what_makes_a_figure_doubtful():

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MPL-2.0
 """A Carbon server for measuring: sums the counters of all flushes, by the names that were sent."""
+import os
 import re
 import socket
 import threading
 
 
 class CarbonSink:
-    """Listens on loopback, in a thread; `total` is what the flushes add up to."""
+    """Listens on loopback, in a thread on `cpu`; `total` is what the flushes add up to."""
 
-    def __init__(self, pattern, names, clean):
+    def __init__(self, pattern, names, clean, cpu):
+        self._cpu = cpu
         self._pattern = re.compile(pattern)
         self._names = {clean(name) for name in names}
         self._lock = threading.Lock()
@@ -23,6 +25,7 @@ class CarbonSink:
         self._listener.close()
 
     def _accept(self):
+        os.sched_setaffinity(0, {self._cpu})  # this thread, and those that it starts
         while True:
             try:
                 connection, _ = self._listener.accept()
