@@ -23,8 +23,8 @@ TRIED = {  # goal: sentences
         "the last ones as a whole, short checksums in one step, mbufs given back in one call: 850 "
         "to 520 instructions a packet, 240 to 183 cycles.",
         "The generator's ring in virtio's packed format: 183 to 174 cycles.",
-        "Not kept, no gain: bursts of 64, demoting the generator's cache lines, AVX-512, a vectorised "
-        "virtio driver; link-time optimisation: 1 to 2 %.",
+        "Not kept, no gain: bursts of 64, demoting the generator's cache lines, AVX-512, a "
+        "vectorised virtio driver; link-time optimisation: 1 to 2 %.",
     ],
     ("message_rate", "frames"): [
         "hekad keeps off the polled core: 2.5 to 4.2 M messages/s.",
