@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "stats/finite.h"
+#include "stats/sort_values.h"
 
 #define RUN_WEIGHTED (UINT64_C(1) << 63)
 
-enum { RUN_HEAD = 2, CELLS_MIN = 1024, INSERTION_MAX = 24 };
+enum { RUN_HEAD = 2, CELLS_MIN = 1024 };
 
 void accum_timers_fini(struct accum_timers *timers)
 {
@@ -101,50 +102,13 @@ struct accum_run accum_timers_run(const struct accum_timers *timers, uint64_t *r
                               .count = count};
 }
 
-/* ---- sorting: short runs by insertion, then merged by pairs ---- */
-
-static void insertion_sort(double *values, size_t count)
-{
-    for (size_t i = 1; i < count; i++) {
-        double value = values[i];
-        size_t at = i;
-        for (; at > 0 && values[at - 1] > value; at--)
-            values[at] = values[at - 1];
-        values[at] = value;
-    }
-}
-
-/* Merges from[0..middle) and from[middle..count) to `to`. */
-static void merge(const double *from, size_t middle, size_t count, double *to)
-{
-    size_t a = 0, b = middle;
-    while (a < middle && b < count) {
-        bool right = from[b] < from[a];
-        *to++ = right ? from[b] : from[a];
-        b += right;
-        a += !right;
-    }
-    memcpy(to, from + a, (middle - a) * sizeof(*to));
-    memcpy(to + (middle - a), from + b, (count - b) * sizeof(*to));
-}
-
-static size_t at_most(size_t value, size_t max)
-{
-    return value < max ? value : max;
-}
-
 /* The result is in timers->sorted. */
-static void sort_values(struct accum_timers *timers, size_t count)
+static void sort(struct accum_timers *timers, size_t count)
 {
-    for (size_t at = 0; at < count; at += INSERTION_MAX)
-        insertion_sort(timers->sorted + at, at_most(INSERTION_MAX, count - at));
-    for (size_t width = INSERTION_MAX; width < count; width *= 2) {
-        for (size_t at = 0; at < count; at += 2 * width)
-            merge(timers->sorted + at, at_most(width, count - at), at_most(2 * width, count - at),
-                  timers->scratch + at);
-        double *swap = timers->sorted;
-        timers->sorted = timers->scratch;
-        timers->scratch = swap;
+    double *sorted = sort_values(timers->sorted, timers->scratch, count);
+    if (sorted == timers->scratch) {
+        timers->scratch = timers->sorted;
+        timers->sorted = sorted;
     }
 }
 
@@ -161,7 +125,7 @@ struct accum_timer_stats accum_timers_compute(struct accum_timers *timers, uint6
         memcpy(timers->sorted + count, part.values, part.count * sizeof(double));
         count += part.count;
     }
-    sort_values(timers, count);
+    sort(timers, count);
     for (size_t i = 0; i < count; i++) { /* the scratch becomes the sums up to each value */
         sum = hold_finite(sum + timers->sorted[i]);
         timers->scratch[i] = sum;

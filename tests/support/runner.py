@@ -156,7 +156,7 @@ def ctest(preset, selection):
 def threaded_tests():
     """Test programs whose sources start threads: ThreadSanitizer has something to say there."""
     names = set()
-    for path in glob.glob(os.path.join(ROOT, "tests", "unit", "*", "CMakeLists.txt")):
+    for path in glob.glob(os.path.join(ROOT, "tests/unit/**/CMakeLists.txt"), recursive=True):
         with open(path, encoding="utf-8") as file:
             text = file.read()
         for name, rest in re.findall(r"heka_test\(\s*(\w+)([^)]*)\)", text):
